@@ -1,0 +1,4 @@
+/** Bad input from the user: one sentence that says what to do. The command line prints it and exits with status 2. */
+export class InputError extends Error {
+  override name = "InputError";
+}

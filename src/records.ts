@@ -1,0 +1,107 @@
+// The records of a run: the lines of its files and the events it tells the outside. Plain data that the method writes, the
+// command line prints and the page draws; it imports nothing, so that each of them may import it.
+
+export type Stage = "exam" | "analysis" | "correction" | "quiz" | "evaluation";
+export type Phase = "exam" | "quiz" | "before" | "after" | "after_last";
+
+/** One judged answer: a line of samples.jsonl and of results.jsonl together. */
+export interface Answer {
+  task_id: string;
+  phase: Phase;
+  sample_index: number;
+  split: string;
+  /** The whole program and what the model wrote. */
+  solution: string;
+  completion: string;
+  /** Why sampling ended. */
+  ended: "stop" | "end_token" | "length";
+  verdict: string;
+  error_type: string;
+  error_label: string;
+  line: number | null;
+  message: string;
+  expected: string | null;
+  got: string | null;
+}
+
+export interface NotebookProblem {
+  task_id: string;
+  counts: Record<string, number>;
+  passed: number[];
+  failed: { sample_index: number; error_type: string }[];
+}
+
+/** notebook.json */
+export interface Notebook {
+  rule: "paper" | "reference";
+  scope: "problem" | "corpus";
+  counts: Record<string, number>;
+  problems: NotebookProblem[];
+  dropped: { task_id: string; reason: string }[];
+}
+
+/** A line of preferences.jsonl: one trained pair. */
+export interface Preference {
+  step: number;
+  task_id: string;
+  prompt: string;
+  chosen: string;
+  rejected?: string;
+  chosen_index: number;
+  rejected_index?: number;
+  chosen_ended: string;
+  rejected_ended?: string;
+  error_type: string;
+  epoch: number;
+  /** [from, to) in the method's own order of the problem's failed answers. */
+  window: [number, number];
+  source: "window" | "replay";
+  /** Probability with which this rejected answer was drawn. */
+  probability: number;
+}
+
+/** A line of metrics.jsonl: TRL's names plus step, epoch, tokens_per_second. */
+export interface StepMetrics {
+  step: number;
+  epoch: number;
+  loss: number;
+  grad_norm: number;
+  learning_rate: number;
+  "rewards/chosen"?: number;
+  "rewards/rejected"?: number;
+  "rewards/margins"?: number;
+  "rewards/accuracies"?: number;
+  "logps/chosen"?: number;
+  "logps/rejected"?: number;
+  tokens_per_second: number;
+}
+
+/** A line of quizzes.jsonl. */
+export interface QuizResult {
+  step: number;
+  "pass@1": number;
+  errors: Record<string, number>;
+  /** Share of each error type in the replay draws until the next quiz; empty before the first quiz that counts. */
+  replay: Record<string, number>;
+}
+
+export interface EvaluationResult {
+  "pass@1": number;
+  "pass@5"?: number;
+  "pass@10"?: number;
+  n: number;
+  problems: number;
+  errors: Record<string, number>;
+}
+
+export type RunEvent =
+  /** A stage began, moved on (done of total units: answers, problems, steps), with seconds left where known. */
+  | { type: "stage"; stage: Stage; phase: Phase | null; done: number; total: number; secondsLeft: number | null }
+  | { type: "answer"; answer: Answer }
+  | { type: "notebook"; notebook: Notebook }
+  | { type: "step"; steps: number; metrics: StepMetrics; pairs: Preference[] }
+  | { type: "quiz"; quiz: QuizResult; best: boolean }
+  | { type: "evaluation"; phase: "before" | "after" | "after_last"; result: EvaluationResult }
+  | { type: "warning"; message: string }
+  /** `run` is the content of run.json. */
+  | { type: "finished"; run: Record<string, unknown> };
