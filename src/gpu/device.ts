@@ -1,0 +1,73 @@
+// The only file that touches navigator.gpu or the `webgpu` package.
+
+declare global {
+  // Dawn lives only as long as something global refers to the object that create() returned.
+  var errataDawn: GPU | undefined;
+}
+
+export interface AdapterInfo {
+  vendor: string;
+  architecture: string;
+  description: string;
+  /** WebGPU's limits that the memory plan needs, in bytes or counts. */
+  limits: Record<string, number>;
+  features: string[];
+}
+
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+] as const;
+
+/** Opens the browser's GPU, or Dawn's under Node. Throws one sentence that says what to do when there is no adapter. */
+export async function openDevice(): Promise<{ device: GPUDevice; adapter: AdapterInfo }> {
+  const adapter = await requestAdapter();
+  const requiredLimits: Record<string, number> = {};
+  for (const limit of LIMITS) requiredLimits[limit] = adapter.limits[limit]; // defaults suffice; larger ones are used where they are there
+  const device = await adapter.requestDevice({ label: "errata", requiredLimits });
+  const { vendor, architecture, description } = adapter.info;
+  return { device, adapter: { vendor, architecture, description, limits: requiredLimits, features: [...adapter.features].sort() } };
+}
+
+async function requestAdapter(): Promise<GPUAdapter> {
+  const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
+  const adapter = inNode
+    ? await requestDawnAdapter()
+    : await globalThis.navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter) return adapter;
+  if (inNode) {
+    throw new Error(
+      "No WebGPU adapter: install a Vulkan driver (or a Chromium, whose SwiftShader serves), or set VK_DRIVER_FILES to a driver's ICD file.",
+    );
+  }
+  throw new Error("No WebGPU adapter: use a browser with WebGPU switched on, over https or on localhost.");
+}
+
+async function requestDawnAdapter(): Promise<GPUAdapter | null> {
+  const dawn = "webgpu"; // a name that bundlers do not follow: the page never loads Dawn
+  const { create, globals } = (await import(/* @vite-ignore */ dawn)) as typeof import("webgpu");
+  Object.assign(globalThis, globals);
+  globalThis.errataDawn ??= create([]);
+  const adapter = await globalThis.errataDawn.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter || process.env.VK_DRIVER_FILES) return adapter;
+  const icd = softwareDriver();
+  if (!icd) return null;
+  process.env.VK_DRIVER_FILES = icd;
+  process.env.VK_ICD_FILENAMES = icd; // the variable's name before Vulkan loader 1.3.207
+  globalThis.errataDawn = create([]);
+  return globalThis.errataDawn.requestAdapter();
+}
+
+/** SwiftShader's driver file beside an installed Chromium, for machines without a GPU. */
+function softwareDriver(): string | null {
+  const { existsSync } = process.getBuiltinModule("node:fs");
+  const folders = [
+    "/usr/lib/chromium",
+    "/usr/lib/chromium-browser",
+    "/opt/google/chrome",
+    "/snap/chromium/current/usr/lib/chromium-browser",
+  ];
+  return folders.map((folder) => `${folder}/vk_swiftshader_icd.json`).find((file) => existsSync(file)) ?? null;
+}

@@ -1,0 +1,269 @@
+// The WebGPU layer: memory, pipelines, dispatches, readback. Knows nothing of models.
+import { shaders } from "./shaders.ts";
+import { readSignature, type Signature } from "./signature.ts";
+import { bytesOf, type Dtype, numel, type Tensor } from "./tensor.ts";
+
+export interface Dispatch {
+  /** Values of the shader's `override`s: what is fixed when a model is loaded. */
+  readonly constants?: Readonly<Record<string, number>>;
+  /** `const NAME = VALUEu;` lines put before the shader, for what sizes registers (overrides cannot). */
+  readonly sizes?: Readonly<Record<string, number>>;
+  /** Values of the shader's `struct Params`: what changes from call to call. */
+  readonly params?: Readonly<Record<string, number>>;
+  readonly workgroups: readonly [x: number, y?: number, z?: number];
+}
+
+export interface Counters {
+  buffers: number;
+  bytes: number;
+  peakBytes: number;
+  dispatches: number;
+  submits: number;
+}
+
+const PARAMS_ALIGNMENT = 256; // minUniformBufferOffsetAlignment's default
+const PARAMS_BYTES = 256 * 1024;
+const MAX_DISPATCHES_PER_SUBMIT = 512; // keeps one submit short enough for an operating system's watchdog
+
+interface Kernel {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  readonly signature: Signature;
+}
+
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly counters: Counters = { buffers: 0, bytes: 0, peakBytes: 0, dispatches: 0, submits: 0 };
+  #kernels = new Map<string, Kernel>();
+  #bindGroups = new Map<string, GPUBindGroup>();
+  #bufferIds = new WeakMap<GPUBuffer, number>();
+  #groupsOfBuffer = new Map<number, string[]>();
+  #nextBufferId = 0;
+  #encoder: GPUCommandEncoder | null = null;
+  #pass: GPUComputePassEncoder | null = null;
+  #dispatches = 0;
+  #params: GPUBuffer;
+  #paramsData = new DataView(new ArrayBuffer(PARAMS_BYTES));
+  #paramsUsed = 0;
+  #failure: string | null = null;
+
+  constructor(device: GPUDevice) {
+    this.device = device;
+    this.#params = device.createBuffer({ label: "params", size: PARAMS_BYTES, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+    device.addEventListener("uncapturederror", (event) => {
+      this.#failure ??= event.error.message;
+    });
+    device.lost.then((info) => {
+      this.#failure ??= `the GPU device was lost (${info.reason}): ${info.message}`;
+    });
+  }
+
+  /** A tensor with a buffer of its own, filled with zeros. Freed by `free`. */
+  alloc(name: string, shape: readonly number[], dtype: Dtype = "f32"): Tensor {
+    const bytes = bytesOf(shape, dtype);
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const buffer = this.device.createBuffer({ label: name, size: Math.max(bytes, 4), usage });
+    this.#bufferIds.set(buffer, this.#nextBufferId++);
+    this.counters.buffers += 1;
+    this.counters.bytes += buffer.size;
+    this.counters.peakBytes = Math.max(this.counters.peakBytes, this.counters.bytes);
+    return { name, shape, dtype, buffer, offset: 0, bytes: buffer.size };
+  }
+
+  /** A tensor holding `data`. */
+  upload(name: string, shape: readonly number[], data: Float32Array | Uint32Array): Tensor {
+    const tensor = this.alloc(name, shape, data instanceof Uint32Array ? "u32" : "f32");
+    this.write(tensor, data);
+    return tensor;
+  }
+
+  /** Writes `data` over the beginning of the tensor, after everything submitted or recorded so far. */
+  write(tensor: Tensor, data: Float32Array | Uint32Array): void {
+    if (data.byteLength > tensor.bytes) throw new Error(`${tensor.name} holds ${tensor.bytes} bytes, not ${data.byteLength}`);
+    this.submit();
+    this.device.queue.writeBuffer(tensor.buffer, tensor.offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  }
+
+  /** Frees the tensor's buffer, and with it every view of it. */
+  free(tensor: Tensor): void {
+    this.submit();
+    const id = this.#bufferIds.get(tensor.buffer)!;
+    for (const key of this.#groupsOfBuffer.get(id) ?? []) this.#bindGroups.delete(key);
+    this.#groupsOfBuffer.delete(id);
+    this.counters.buffers -= 1;
+    this.counters.bytes -= tensor.buffer.size;
+    tensor.buffer.destroy();
+  }
+
+  /**
+   * Records one dispatch of shaders/NAME.wgsl. Inputs, then outputs, take bindings 0, 1, 2 ... and bear the shader's names;
+   * `params` are its uniform's fields. It runs at the next submit or read.
+   */
+  run(name: string, inputs: Readonly<Record<string, Tensor>>, outputs: Readonly<Record<string, Tensor>>, dispatch: Dispatch): void {
+    const kernel = this.#kernel(name, dispatch);
+    checkBindings(name, kernel.signature, inputs, outputs);
+    if (this.#paramsUsed + PARAMS_ALIGNMENT > PARAMS_BYTES || this.#dispatches === MAX_DISPATCHES_PER_SUBMIT) this.submit();
+    const offsets = kernel.signature.params.length > 0 ? [this.#writeParams(name, kernel.signature, dispatch.params ?? {})] : [];
+    const group = this.#bindGroup(kernel, [...Object.values(inputs), ...Object.values(outputs)]);
+    this.#encoder ??= this.device.createCommandEncoder();
+    this.#pass ??= this.#encoder.beginComputePass();
+    this.#pass.setPipeline(kernel.pipeline);
+    this.#pass.setBindGroup(0, group, offsets);
+    const [x, y = 1, z = 1] = dispatch.workgroups;
+    this.#pass.dispatchWorkgroups(x, y, z);
+    this.#dispatches += 1;
+    this.counters.dispatches += 1;
+  }
+
+  /** Copies `source` over the beginning of `target`, in the order of the recorded dispatches. */
+  copy(source: Tensor, target: Tensor, bytes = source.bytes): void {
+    this.#endPass();
+    this.#encoder ??= this.device.createCommandEncoder();
+    this.#encoder.copyBufferToBuffer(source.buffer, source.offset, target.buffer, target.offset, bytes);
+  }
+
+  /** Fills the tensor with zeros, in the order of the recorded dispatches. */
+  clear(tensor: Tensor): void {
+    this.#endPass();
+    this.#encoder ??= this.device.createCommandEncoder();
+    this.#encoder.clearBuffer(tensor.buffer, tensor.offset, tensor.bytes);
+  }
+
+  /** Sends everything recorded to the GPU. */
+  submit(): void {
+    this.#endPass();
+    if (!this.#encoder) return;
+    if (this.#paramsUsed > 0) this.device.queue.writeBuffer(this.#params, 0, this.#paramsData.buffer, 0, this.#paramsUsed);
+    this.device.queue.submit([this.#encoder.finish()]);
+    this.#encoder = null;
+    this.#dispatches = 0;
+    this.#paramsUsed = 0;
+    this.counters.submits += 1;
+  }
+
+  /** The tensor's values, after everything recorded so far. Throws what the GPU complained of since the last read. */
+  async read(tensor: Tensor): Promise<Float32Array> {
+    return new Float32Array(await this.#readBytes(tensor), 0, numel(tensor.shape));
+  }
+
+  async readU32(tensor: Tensor): Promise<Uint32Array> {
+    return new Uint32Array(await this.#readBytes(tensor));
+  }
+
+  destroy(): void {
+    this.device.destroy();
+  }
+
+  async #readBytes(tensor: Tensor): Promise<ArrayBuffer> {
+    const staging = this.device.createBuffer({
+      label: "readback",
+      size: tensor.bytes,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      this.copy(tensor, { ...tensor, buffer: staging, offset: 0 });
+      this.submit();
+      await staging.mapAsync(GPUMapMode.READ);
+      if (this.#failure) throw new Error(this.#failure); // a lost device maps buffers as if all were well
+      return staging.getMappedRange().slice(0);
+    } catch (error) {
+      throw this.#failure ? new Error(this.#failure) : error;
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = null;
+  }
+
+  #writeParams(name: string, { params }: Signature, values: Readonly<Record<string, number>>): number {
+    const offset = this.#paramsUsed;
+    const given = Object.keys(values);
+    if (given.length !== params.length)
+      throw new Error(`${name}.wgsl takes params (${params.map((p) => p.name)}) but was given (${given})`);
+    params.forEach((param, i) => {
+      const value = values[param.name];
+      if (value === undefined) throw new Error(`${name}.wgsl takes params (${params.map((p) => p.name)}) but was given (${given})`);
+      if (param.type === "f32") this.#paramsData.setFloat32(offset + 4 * i, value, true);
+      else this.#paramsData.setUint32(offset + 4 * i, value, true);
+    });
+    this.#paramsUsed += PARAMS_ALIGNMENT;
+    return offset;
+  }
+
+  #bindGroup({ layout, signature }: Kernel, tensors: readonly Tensor[]): GPUBindGroup {
+    const ids = tensors.map((t) => this.#bufferIds.get(t.buffer)!);
+    const access = signature.bindings.map((b) => b.access[4] ?? "r").join("");
+    const key = `${access}${signature.params.length}|${tensors.map((t, i) => `${ids[i]}:${t.offset}:${t.bytes}`).join("|")}`;
+    const cached = this.#bindGroups.get(key);
+    if (cached) return cached;
+    const entries: GPUBindGroupEntry[] = tensors.map(({ buffer, offset, bytes }, binding) => ({
+      binding,
+      resource: { buffer, offset, size: bytes },
+    }));
+    if (signature.params.length > 0) {
+      entries.push({ binding: tensors.length, resource: { buffer: this.#params, size: PARAMS_ALIGNMENT } });
+    }
+    const group = this.device.createBindGroup({ layout, entries });
+    this.#bindGroups.set(key, group);
+    for (const id of new Set(ids)) {
+      const keys = this.#groupsOfBuffer.get(id) ?? [];
+      keys.push(key);
+      this.#groupsOfBuffer.set(id, keys);
+    }
+    return group;
+  }
+
+  #layouts = new Map<string, GPUBindGroupLayout>();
+
+  /** One layout per binding signature, so that variants of a shader share bind groups. */
+  #layout({ bindings, params }: Signature): GPUBindGroupLayout {
+    const key = `${bindings.map((b) => b.access).join()},${params.length}`;
+    const cached = this.#layouts.get(key);
+    if (cached) return cached;
+    const entries: GPUBindGroupLayoutEntry[] = bindings.map(({ access }, binding) => ({
+      binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: access === "read" ? "read-only-storage" : "storage" },
+    }));
+    if (params.length > 0) {
+      entries.push({ binding: bindings.length, visibility: GPUShaderStage.COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true } });
+    }
+    const layout = this.device.createBindGroupLayout({ entries });
+    this.#layouts.set(key, layout);
+    return layout;
+  }
+
+  #kernel(name: string, { constants = {}, sizes = {} }: Dispatch): Kernel {
+    const key = `${name} ${JSON.stringify(constants)} ${JSON.stringify(sizes)}`;
+    const cached = this.#kernels.get(key);
+    if (cached) return cached;
+    const code = shaders.get(name);
+    if (!code) throw new Error(`there is no shaders/${name}.wgsl`);
+    const prelude = Object.entries(sizes).map(([size, value]) => `const ${size} = ${value}u;\n`);
+    const signature = readSignature(name, code);
+    const layout = this.#layout(signature);
+    const pipeline = this.device.createComputePipeline({
+      label: name,
+      layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module: this.device.createShaderModule({ label: name, code: prelude.join("") + code }), entryPoint: name, constants },
+    });
+    const kernel = { pipeline, layout, signature };
+    this.#kernels.set(key, kernel);
+    return kernel;
+  }
+}
+
+function checkBindings(
+  name: string,
+  { bindings }: Signature,
+  inputs: Readonly<Record<string, Tensor>>,
+  outputs: Readonly<Record<string, Tensor>>,
+): void {
+  const given = [...Object.keys(inputs).map((key) => `read ${key}`), ...Object.keys(outputs).map((key) => `read_write ${key}`)];
+  const declared = bindings.map((b) => `${b.access} ${b.name}`);
+  if (declared.join() !== given.join())
+    throw new Error(`${name}.wgsl declares (${declared.join(", ")}) but was given (${given.join(", ")})`);
+}
