@@ -16,55 +16,53 @@ afterAll(() => gpu?.destroy());
 const SENTINEL = 123456.789;
 const SENTINELS = 64;
 
-/** What a test allocates here is freed after it, and its outputs' sentinels are checked. */
-export class Bench {
+/** What a test is given: tensors allocated here are freed after it, and the outputs' sentinels are checked. */
+export interface Bench {
   readonly gpu: Gpu;
-  #allocated: Tensor[] = [];
-  #outputs: Tensor[] = [];
-
-  constructor(gpu: Gpu) {
-    this.gpu = gpu;
-  }
-
-  input(name: string, shape: readonly number[], data: Float32Array | Uint32Array): Tensor {
-    expect(data.length, `${name}'s length`).toBe(numel(shape));
-    return this.#keep(this.gpu.upload(name, shape, data));
-  }
-
+  input(name: string, shape: readonly number[], data: Float32Array | Uint32Array): Tensor;
   /** An output that shaders see with 64 sentinels behind it: a kernel that writes past its end is caught. */
-  output(name: string, shape: readonly number[], dtype: Dtype = "f32", start?: Float32Array | Uint32Array): Tensor {
-    const words = bytesOf(shape, dtype) / 4;
-    const whole = this.#keep(this.gpu.alloc(name, [words + SENTINELS], dtype));
-    this.gpu.write(whole, new Float32Array(words + SENTINELS).fill(SENTINEL));
-    if (start) this.gpu.write(whole, start);
-    const tensor = { ...whole, shape };
-    this.#outputs.push(tensor);
-    return tensor;
-  }
+  output(name: string, shape: readonly number[], dtype?: Dtype, start?: Float32Array | Uint32Array): Tensor;
+}
 
-  #keep(tensor: Tensor): Tensor {
-    this.#allocated.push(tensor);
-    return tensor;
-  }
-
-  async finish(): Promise<void> {
-    for (const tensor of this.#outputs) {
-      const words = bytesOf(tensor.shape, tensor.dtype) / 4;
-      const behind = (await this.gpu.read({ ...tensor, shape: [words + SENTINELS] })).subarray(words);
-      expect(
-        behind.every((v) => v === Math.fround(SENTINEL)),
-        `${tensor.name}: written past its end`,
-      ).toBe(true);
-    }
-    for (const tensor of this.#allocated) this.gpu.free(tensor);
-  }
+function openBench(gpu: Gpu): Bench & { finish(): Promise<void> } {
+  const allocated: Tensor[] = [];
+  const outputs: Tensor[] = [];
+  const wordsOf = (t: Tensor) => bytesOf(t.shape, t.dtype) / 4;
+  return {
+    gpu,
+    input(name, shape, data) {
+      expect(data.length, `${name}'s length`).toBe(numel(shape));
+      const tensor = gpu.upload(name, shape, data);
+      allocated.push(tensor);
+      return tensor;
+    },
+    output(name, shape, dtype = "f32", start) {
+      const words = bytesOf(shape, dtype) / 4;
+      const whole = gpu.alloc(name, [words + SENTINELS]);
+      gpu.write(whole, new Float32Array(words + SENTINELS).fill(SENTINEL));
+      if (start) gpu.write(whole, start);
+      const tensor = { ...whole, shape, dtype };
+      allocated.push(whole);
+      outputs.push(tensor);
+      return tensor;
+    },
+    async finish() {
+      for (const tensor of outputs) {
+        const words = wordsOf(tensor);
+        const behind = (await gpu.read({ ...tensor, shape: [words + SENTINELS] })).subarray(words);
+        const untouched = behind.every((v) => v === Math.fround(SENTINEL));
+        expect(untouched, `${tensor.name}: nothing written past its end`).toBe(true);
+      }
+      for (const tensor of allocated) gpu.free(tensor);
+    },
+  };
 }
 
 /** A test on the GPU. Fails on a validation error and on a buffer left behind. */
 export function gpuTest(name: string, run: (bench: Bench) => Promise<void>): void {
   test(name, async () => {
     const before = gpu.counters.buffers;
-    const bench = new Bench(gpu);
+    const bench = openBench(gpu);
     await run(bench);
     await bench.finish();
     expect(gpu.counters.buffers, "buffers left behind").toBe(before);
