@@ -7,6 +7,8 @@ export interface Problem {
   readonly taskId: string;
   /** What the model is shown. For function problems it ends with the `def` line (and docstring), so that prompt + completion is the program. */
   readonly prompt: string;
+  /** The task in plain words, where the format has it apart from the prompt (MBPP). */
+  readonly text?: string;
   /** Name of the function (or class) that the tests call. */
   readonly entryPoint: string;
   /** Python test statements, one per entry, most often `assert f(x) == y`. */

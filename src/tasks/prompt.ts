@@ -1,0 +1,79 @@
+// From a problem to the text that the model reads, and from what it wrote to the program that is judged.
+import type { Problem } from "./problem.ts";
+
+/**
+ * raw: the problem's prompt as it is (the embedded problems; models that continue code).
+ * ap2o: the paper's text prompt, ending in an opened python fence.
+ * chat: the model's own chat template; the code is taken from the first fence of the answer.
+ * fence: chat, with the answer begun by an opened fence and the `def` line (best for small instruct models).
+ */
+export type PromptStyle = "raw" | "ap2o" | "chat" | "fence";
+
+export const PROMPT_STYLES: readonly PromptStyle[] = ["raw", "ap2o", "chat", "fence"];
+
+/** An answer ends at the first of these (and at the model's end tokens). */
+export const STOP_STRINGS: readonly string[] = ["\n```", "\nif __name__", "\ndef main(", "\nprint(", "\n#"];
+
+/** A problem put to the model. */
+export interface Question {
+  /** What the model continues. */
+  readonly prompt: string;
+  readonly stop: readonly string[];
+  /** The whole program of an answer. */
+  program(completion: string): string;
+}
+
+/** The chat template of the model: messages in, prompt text (with the opening of the assistant's turn) out. */
+export type RenderChat = (messages: { role: string; content: string }[]) => string;
+
+/** Puts `problem` to the model in the given style; `renderChat` is called by `chat` and `fence` only. */
+export function questionOf(problem: Problem, style: PromptStyle, renderChat: RenderChat): Question {
+  switch (style) {
+    case "raw":
+      return { prompt: problem.prompt, stop: STOP_STRINGS, program: (completion) => problem.prompt + completion };
+    case "ap2o": {
+      const prompt = `Please provide a Python script that solves the following problem. \n\n${problem.prompt}\n\n\`\`\`python\n`;
+      return { prompt, stop: STOP_STRINGS, program: (completion) => completion };
+    }
+    case "chat": {
+      const prompt = renderChat([{ role: "user", content: `${task(problem)}\nAnswer with the code in one python code block.` }]);
+      return { prompt, stop: [], program: codeOfChatAnswer };
+    }
+    case "fence": {
+      const content = `${task(problem)}\nAnswer with the function only, without comments or a docstring.`;
+      const { before, line } = defLine(problem);
+      // No newline at the end: tokenizers join the newline and the indent that follows it into one token.
+      const prompt = `${renderChat([{ role: "user", content }])}\`\`\`python\n${line}`;
+      return { prompt, stop: STOP_STRINGS, program: (completion) => before + line + completion };
+    }
+  }
+}
+
+/** The code of a chat answer: its first fenced block, or all of it where there is none; cut at the stop strings. */
+export function codeOfChatAnswer(answer: string): string {
+  const opened = /```[^\n]*\n/.exec(answer);
+  return cutAtStop(opened ? answer.slice(opened.index + opened[0].length) : answer, STOP_STRINGS);
+}
+
+/** `text` up to the first of the stop strings. */
+export function cutAtStop(text: string, stops: readonly string[]): string {
+  let end = text.length;
+  for (const stop of stops) {
+    const at = text.indexOf(stop);
+    if (at >= 0 && at < end) end = at;
+  }
+  return text.slice(0, end);
+}
+
+function task(problem: Problem): string {
+  return `${problem.text ?? problem.prompt}\nYour code should pass these tests:\n${problem.tests[0]}`;
+}
+
+/** The `def` line of the entry point and what stands before it (imports), from the prompt, else from the solution. */
+function defLine(problem: Problem): { before: string; line: string } {
+  const pattern = new RegExp(`^def ${problem.entryPoint}\\b.*:[^\\S\\n]*$`, "m");
+  const inPrompt = pattern.exec(problem.prompt);
+  if (inPrompt) return { before: problem.prompt.slice(0, inPrompt.index), line: inPrompt[0].trimEnd() };
+  const inSolution = problem.solution === undefined ? null : pattern.exec(problem.solution);
+  return { before: "", line: inSolution ? inSolution[0].trimEnd() : `def ${problem.entryPoint}(` };
+}
