@@ -1,0 +1,23 @@
+// A browser without WebGPU: the page says so, and can still be used.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openBuiltPage } from "../../scripts/page_in_chromium.mjs";
+
+let opened: Awaited<ReturnType<typeof openBuiltPage>>;
+
+beforeAll(async () => {
+  opened = await openBuiltPage("?preset=smoke&autostart=1", { webgpu: false });
+});
+
+afterAll(() => opened?.close());
+
+test("the page says in a sentence that there is no WebGPU adapter", async () => {
+  await opened.page.waitForSelector('html[data-state="failed"]', { timeout: 30_000 });
+  const alert = opened.page.getByRole("alert").filter({ hasText: "WebGPU" });
+  expect(await alert.first().textContent()).toMatch(/No WebGPU adapter: .+\./);
+});
+
+test("the page is still there: its heading and its controls", async () => {
+  expect(await opened.page.getByRole("heading", { level: 1 }).textContent()).toContain("Errata");
+  expect(await opened.page.getByRole("button").count()).toBeGreaterThan(0);
+  expect(opened.foreignRequests).toEqual([]);
+});
