@@ -1,0 +1,129 @@
+// The weights of a model folder: one model.safetensors, or several files and an index that says which tensor lies where.
+
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { InputError } from "../input_error.ts";
+import type { ModelConfig } from "./config.ts";
+import { type ModelFiles, readJson } from "./files.ts";
+import { type ByteSource, f32ToF16Bits, readSafetensorsHeader, readTensorF32, type TensorInfo } from "./safetensors.ts";
+import { weightShapes } from "./weight_shapes.ts";
+
+/** A tensor and the file that holds it. */
+export interface StoredTensor {
+  source: ByteSource;
+  info: TensorInfo;
+}
+
+const SINGLE = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+
+/** How much of a file is held while it is digested. */
+const SLICE_BYTES = 1 << 24;
+
+/**
+ * Opens the weights of a model folder and checks their headers; reads no tensor.
+ * @throws InputError where the folder has no weights or they are damaged
+ */
+export async function openWeights(files: ModelFiles): Promise<WeightFile> {
+  return new WeightFile(files.id, await findTensors(files));
+}
+
+async function findTensors(files: ModelFiles): Promise<Map<string, StoredTensor>> {
+  const source = await files.open(SINGLE);
+  if (source) return tensorsOf(source);
+  const index = await readJson(files, INDEX);
+  if (index === null) throw new InputError(`${files.id}: expected ${SINGLE} or ${INDEX}, found neither.`);
+  const shards = new Map<string, Map<string, StoredTensor>>();
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, file] of weightMap(index)) {
+    const shard = shards.get(file) ?? (await openShard(files, file));
+    shards.set(file, shard);
+    const tensor = shard.get(name);
+    if (!tensor) throw new InputError(`${file}: expected tensor "${name}", which ${INDEX} says is there, found none.`);
+    tensors.set(name, tensor);
+  }
+  return tensors;
+}
+
+async function openShard(files: ModelFiles, file: string): Promise<Map<string, StoredTensor>> {
+  const source = await files.open(file);
+  if (!source) throw new InputError(`${files.id}: expected ${file}, which ${INDEX} names, found no such file.`);
+  return tensorsOf(source);
+}
+
+async function tensorsOf(source: ByteSource): Promise<Map<string, StoredTensor>> {
+  const { tensors } = await readSafetensorsHeader(source);
+  return new Map([...tensors].map(([name, info]) => [name, { source, info }]));
+}
+
+function weightMap(index: unknown): [string, string][] {
+  const map = typeof index === "object" && index !== null && "weight_map" in index ? index.weight_map : null;
+  if (typeof map !== "object" || map === null) throw new InputError(`${INDEX}: expected weight_map, an object of file names by tensor.`);
+  return Object.entries(map).map(([name, file]: [string, unknown]) => {
+    const inFolder = typeof file === "string" && file.endsWith(".safetensors") && !/[/\\]/.test(file);
+    if (!inFolder) throw new InputError(`${INDEX}: tensor "${name}": expected a file of this folder, found ${JSON.stringify(file)}.`);
+    return [name, file];
+  });
+}
+
+/** The weights of a model, read tensor by tensor. Reading throws an InputError naming file, tensor, expected and found. */
+export class WeightFile {
+  readonly folder: string;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+
+  constructor(folder: string, tensors: ReadonlyMap<string, StoredTensor>) {
+    this.folder = folder;
+    this.tensors = tensors;
+  }
+
+  /** Checks that every tensor of the config is there in its shape, before the first one is read. What else is there is left alone. */
+  check(config: ModelConfig): void {
+    for (const [name, shape] of weightShapes(config)) this.#find(name, shape);
+  }
+
+  /** A tensor's values, row-major; all of them finite. */
+  async readF32(name: string, shape: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
+    const { source, info } = this.#find(name, shape);
+    const values = await readTensorF32(source, info);
+    const wrong = values.findIndex((value) => !Number.isFinite(value));
+    if (wrong >= 0) throw new InputError(`${source.name}: tensor "${name}": expected finite values, found ${values[wrong]} at ${wrong}.`);
+    return values;
+  }
+
+  /** A tensor's values as half-precision bit patterns, rounded to nearest even where the file has more digits. */
+  async readF16(name: string, shape: readonly number[]): Promise<Uint16Array<ArrayBuffer>> {
+    const values = await this.readF32(name, shape);
+    const halves = f32ToF16Bits(values);
+    const wrong = halves.findIndex((half) => (half & 0x7c00) === 0x7c00);
+    if (wrong >= 0) {
+      throw new InputError(`${this.folder}: tensor "${name}": ${values[wrong]} at ${wrong} is too large for dtype f16; use f32.`);
+    }
+    return halves;
+  }
+
+  /** SHA-256 over the weight files' bytes, the files in the order of their names. */
+  async sha256(): Promise<string> {
+    const sources = new Map([...this.tensors.values()].map(({ source }) => [source.name, source]));
+    const digest = sha256.create();
+    for (const name of [...sources.keys()].sort()) {
+      const source = sources.get(name)!;
+      for (let begin = 0; begin < source.size; begin += SLICE_BYTES) {
+        digest.update(await source.slice(begin, Math.min(begin + SLICE_BYTES, source.size)));
+      }
+    }
+    return bytesToHex(digest.digest());
+  }
+
+  #find(name: string, shape: readonly number[]): StoredTensor {
+    const tensor = this.tensors.get(name);
+    if (!tensor) throw new InputError(`${this.folder}: expected tensor "${name}" of shape [${shape}] by config.json, found none.`);
+    const { source, info } = tensor;
+    if (info.shape.length !== shape.length || info.shape.some((size, i) => size !== shape[i])) {
+      throw new InputError(`${source.name}: tensor "${name}": expected shape [${shape}] by config.json, found [${info.shape}].`);
+    }
+    if (info.dtype !== "F32" && info.dtype !== "F16" && info.dtype !== "BF16") {
+      throw new InputError(`${source.name}: tensor "${name}": expected dtype F32, F16 or BF16, found ${info.dtype}.`);
+    }
+    return tensor;
+  }
+}
