@@ -3,15 +3,11 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { countTests } from "./count_tests.mjs";
 import { ensureChromium, ensureVulkan } from "./ensure_chromium.mjs";
 import { ensureDependencies, fail, requireNode, runTool } from "./install.mjs";
 
-/**
- * What of vitest's JSON report is read here.
- * @typedef {{ testResults: { name: string, status: string, assertionResults: { status: string }[] }[] }} Report
- */
-
-/** @typedef {{ passed: number, failed: number }} Count */
+/** @typedef {import("./count_tests.mjs").Count} Count */
 
 /**
  * One check that passes or fails as a whole.
@@ -42,22 +38,6 @@ function runVitest(words) {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/**
- * A test that did not run (skipped, or its file or browser broke) counts as failed, and so does a run that failed without saying where.
- * @param {Report} report
- * @param {number} status vitest's exit status
- * @returns {Count}
- */
-function countTests({ testResults }, status) {
-  const tests = testResults.flatMap((file) => file.assertionResults);
-  const passed = tests.filter((test) => test.status === "passed").length;
-  const brokenFiles = testResults.filter(
-    (file) => file.status === "failed" && file.assertionResults.every((test) => test.status === "passed"),
-  );
-  const failed = tests.length - passed + brokenFiles.length;
-  return { passed, failed: status !== 0 && failed === 0 ? 1 : failed };
 }
 
 /**

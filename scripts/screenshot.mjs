@@ -1,0 +1,34 @@
+// npm run screenshot: trains the embedded model in a headless Chromium and writes docs/screenshots/page.png and page_dark.png.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { ensureDependencies, fail, repository, requireNode } from "./install.mjs";
+
+const PAGE = "?preset=smoke&autostart=1&seed=1";
+const VIEWPORT = { width: 1280, height: 1000 };
+const FINISHED_WITHIN_MS = 600_000;
+
+async function main() {
+  try {
+    requireNode();
+    ensureDependencies();
+    const { openBuiltPage } = await import("./page_in_chromium.mjs"); // needs the dependencies
+    const folder = join(repository, "docs", "screenshots");
+    mkdirSync(folder, { recursive: true });
+    const { page, close } = await openBuiltPage(PAGE, { webgpu: true, viewport: VIEWPORT });
+    try {
+      await page.waitForSelector('html[data-state="finished"]', { timeout: FINISHED_WITHIN_MS });
+      for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+        await page.emulateMedia({ colorScheme });
+        const file = join(folder, colorScheme === "dark" ? "page_dark.png" : "page.png");
+        await page.screenshot({ path: file });
+        console.log(file);
+      }
+    } finally {
+      await close();
+    }
+  } catch (error) {
+    fail(error, 1);
+  }
+}
+
+await main();
