@@ -1,5 +1,5 @@
 // The rules of the house (README.md, "Where things are") as tests: who may import whom, what every kernel brings, what stands nowhere.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, posix, relative, resolve, sep } from "node:path";
 import { describe, expect, test } from "vitest";
 
@@ -154,7 +154,9 @@ describe("walls", () => {
   });
 
   test("nothing below ui touches the page's document, but for what makes the sandbox frame", () => {
-    const touching = matching(sources, /\bdocument\s*[.[]|\bwindow\.(location|parent|top|open|postMessage|addEventListener)\b/).filter((path) => !inLayer(path, "ui", "cli"));
+    const touching = matching(sources, /\bdocument\s*[.[]|\bwindow\.(location|parent|top|open|postMessage|addEventListener)\b/).filter(
+      (path) => !inLayer(path, "ui", "cli"),
+    );
     expect(touching).toEqual(Object.keys(PAGE_SIDE).sort());
   });
 
@@ -213,5 +215,36 @@ describe("names", () => {
       .join("/");
     const leftOut = matching(tests, /\b(test|it|describe|gpuTest)\.(skip|only|todo|skipIf|runIf|fails)\b/).filter((path) => path !== self);
     expect(leftOut).toEqual([]);
+  });
+});
+
+describe("README", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const tree = readme.slice(readme.indexOf("## Where things are")).split("```")[1] ?? "";
+
+  /** The paths that the annotated tree names. */
+  const pathsOf = (lines: readonly string[]) => {
+    let folder = "";
+    return lines.map((line) => {
+      const [, indent = "", name = ""] = /^( *)(\S+)/.exec(line) ?? [];
+      if (indent === "") folder = name;
+      return indent === "" ? name : folder + name;
+    });
+  };
+  const named = pathsOf(tree.trim().split("\n"));
+
+  test("everything in its tree is there", () => {
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
+  test("every layer is in its tree", () => {
+    expect(Object.keys(MAY_IMPORT).filter((layer) => !named.includes(`src/${layer}/`))).toEqual([]);
+  });
+
+  test("every file that its text names is there", () => {
+    const files = [...readme.matchAll(/`((?:src|shaders|test|tools|scripts|docs|public)\/[\w./]+)`/g)].map((match) => match[1]!);
+    expect(files.length).toBeGreaterThan(5);
+    expect(files.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 });
