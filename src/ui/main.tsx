@@ -1,0 +1,5 @@
+// The page's entry: the real engine and the real sandbox.
+import { openSandbox, startEngine } from "../worker/client.ts";
+import { mountPage } from "./mount.tsx";
+
+mountPage({ connect: startEngine, openSandbox });

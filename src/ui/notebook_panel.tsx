@@ -1,0 +1,188 @@
+import type { Answer, Phase } from "../records.ts";
+import { ComparedCode, SingleCode } from "./code_view.tsx";
+import { errorLook } from "./error_types.ts";
+import { listProblems, type Partner, type ProblemEntry, pairsOf, partnerOf, problemAnswers, titleOf } from "./notebook_view.ts";
+import { Ribbon } from "./ribbon.tsx";
+import { orderTypes, type RunState } from "./run_state.ts";
+import { useSession } from "./session.ts";
+import { TypeBadge } from "./type_badge.tsx";
+
+const PHASE_NAMES: Partial<Record<Phase, string>> = { before: "Before", exam: "Exam", after: "After" };
+const PHASES: readonly Phase[] = ["before", "exam", "after"];
+
+function phaseOf(run: RunState, wanted: Phase): Phase {
+  if (run.answers[wanted]) return wanted;
+  return PHASES.find((phase) => run.answers[phase]) ?? wanted;
+}
+
+function PhaseChoice({ run, phase }: { run: RunState; phase: Phase }) {
+  const session = useSession();
+  const there = PHASES.filter((entry) => run.answers[entry]);
+  if (there.length < 2) return null;
+  return (
+    <div class="segments" role="group" aria-label="Whose answers">
+      {there.map((entry) => (
+        <button type="button" key={entry} aria-pressed={entry === phase} onClick={() => session.select({ phase: entry })}>
+          {PHASE_NAMES[entry]}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; errorType: string | null }) {
+  const session = useSession();
+  const counts = run.errorCounts[phase] ?? {};
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const types = orderTypes(counts, null);
+  if (errorType !== null && !types.includes(errorType)) types.push(errorType);
+  return (
+    <div class="types" role="group" aria-label="Error type">
+      <button type="button" aria-pressed={errorType === null} onClick={() => session.select({ errorType: null })}>
+        All <span class="count">{total}</span>
+      </button>
+      {types.map((type) => {
+        const look = errorLook(type);
+        const count = counts[type] ?? 0;
+        return (
+          <button
+            type="button"
+            key={type}
+            aria-pressed={type === errorType}
+            aria-label={`${look.label}: ${count}`}
+            title={`${look.label}: ${look.meaning}`}
+            onClick={() => session.select({ errorType: type === errorType ? null : type })}
+          >
+            <TypeBadge errorType={type} />
+            <span class="count">{count}</span>
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+function ProblemList({ entries, open, phase }: { entries: ProblemEntry[]; open: string; phase: Phase }) {
+  const session = useSession();
+  return (
+    <ul class="problems" aria-label="Problems with such errors">
+      {entries.map((entry) => (
+        <li key={entry.taskId}>
+          <button
+            type="button"
+            aria-current={entry.taskId === open ? "true" : undefined}
+            onClick={() => session.select({ phase, taskId: entry.taskId, errorType: session.selection.value.errorType })}
+          >
+            <span class="title">{entry.title}</span>
+            <span class="caption">
+              {entry.taskId} · {entry.failed} of {entry.failed + entry.passed} wrong
+            </span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function FailureNote({ answer }: { answer: Answer }) {
+  const look = errorLook(answer.error_type);
+  return (
+    <div class="failure-note">
+      <p>
+        <TypeBadge errorType={answer.error_type} />
+        <strong>{look.label}</strong>
+        {answer.line !== null && <span> on line {answer.line}</span>}
+        <span class="meaning">{look.meaning}</span>
+      </p>
+      {answer.message && <p class="message">{answer.message}</p>}
+      {answer.expected !== null && (
+        <dl>
+          <div>
+            <dt>expected</dt>
+            <dd class="expected">{answer.expected}</dd>
+          </div>
+          <div>
+            <dt>got</dt>
+            <dd class="got">{answer.got ?? "nothing"}</dd>
+          </div>
+        </dl>
+      )}
+    </div>
+  );
+}
+
+function partnerTitle(partner: Partner | null): string {
+  if (!partner) return "No right answer to this problem yet";
+  return partner.step === null ? "Nearest right answer" : `Chosen instead, trained at step ${partner.step}`;
+}
+
+function AnswerPair({ answer, partner }: { answer: Answer; partner: Partner | null }) {
+  return (
+    <div class={`pair ${partner ? "" : "alone"}`}>
+      <h4 class="wrong">{partner?.step ? "Rejected" : "Failed answer"}</h4>
+      {partner ? (
+        <>
+          <h4 class="right">{partnerTitle(partner)}</h4>
+          <ComparedCode failed={answer.solution} failingLine={answer.line} right={partner.answer.solution} />
+        </>
+      ) : (
+        <SingleCode code={answer.solution} failingLine={answer.line} />
+      )}
+    </div>
+  );
+}
+
+function ProblemDetail({ run, phase, taskId }: { run: RunState; phase: Phase; taskId: string }) {
+  const session = useSession();
+  const { errorType, sampleIndex } = session.selection.value;
+  const { failed, passed } = problemAnswers(run, phase, taskId, session.shown.value.method);
+  const open =
+    failed.find(({ answer }) => answer.sample_index === sampleIndex) ??
+    failed.find(({ answer }) => errorType === null || answer.error_type === errorType) ??
+    failed[0];
+  if (!open) return <p class="detail caption">No failed answer here.</p>;
+  const { answer } = open;
+  const pairs = phase === "exam" ? pairsOf(run, taskId) : [];
+  return (
+    <article class="detail" aria-label={`Problem ${taskId}`}>
+      <h3>{titleOf(answer.solution)}</h3>
+      <Ribbon failed={failed} open={answer.sample_index} pairs={pairs} onOpen={(index) => session.select({ sampleIndex: index })} />
+      <FailureNote answer={answer} />
+      <AnswerPair answer={answer} partner={partnerOf(answer, passed, pairs)} />
+    </article>
+  );
+}
+
+function NotebookBody({ run, phase, errorType, taskId }: { run: RunState; phase: Phase; errorType: string | null; taskId: string | null }) {
+  const entries = listProblems(run, phase, errorType);
+  const open = entries.find((entry) => entry.taskId === taskId) ?? entries[0];
+  if (!open) {
+    const name = errorType === null ? "failed answer" : errorLook(errorType).label;
+    const text = run.answers[phase] ? `No ${name} here.` : "The first judged answers appear here in a moment.";
+    return <p class="blank caption">{text}</p>;
+  }
+  return (
+    <div class="spread">
+      <ProblemList entries={entries} open={open.taskId} phase={phase} />
+      <ProblemDetail run={run} phase={phase} taskId={open.taskId} />
+    </div>
+  );
+}
+
+/** The error notebook: type, then problem, then answer. */
+export function NotebookPanel() {
+  const session = useSession();
+  const run = session.run;
+  const { errorType, taskId, phase: wanted } = session.selection.value;
+  const phase = phaseOf(run, wanted);
+  return (
+    <section class="panel notebook" aria-labelledby="notebook-title">
+      <div class="panel-head">
+        <h2 id="notebook-title">Error notebook</h2>
+        <TypeChoice run={run} phase={phase} errorType={errorType} />
+        <PhaseChoice run={run} phase={phase} />
+      </div>
+      <NotebookBody run={run} phase={phase} errorType={errorType} taskId={taskId} />
+    </section>
+  );
+}

@@ -1,0 +1,33 @@
+import { useSession } from "./session.ts";
+
+const TITLES = { device: "No GPU", model: "The model could not be loaded", run: "The run stopped" };
+
+/** What went wrong, in place: failures that stop something, and the latest warning. */
+export function Notices() {
+  const session = useSession();
+  const failure = session.failure.value;
+  const warning = session.run.warnings.at(-1);
+  const more = session.run.warnings.length - 1;
+  return (
+    <div class="notices">
+      {failure && failure.what !== "device" && (
+        <p class="notice failed" role="alert">
+          <strong>{TITLES[failure.what]}.</strong> {failure.message}
+        </p>
+      )}
+      {session.notice.value && (
+        <p class="notice" role="alert">
+          {session.notice.value}
+          <button type="button" onClick={() => (session.notice.value = null)}>
+            Close
+          </button>
+        </p>
+      )}
+      {warning && (
+        <p class="notice" role="status">
+          {warning} {more > 0 ? `(${more} earlier)` : ""}
+        </p>
+      )}
+    </div>
+  );
+}

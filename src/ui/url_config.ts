@@ -1,0 +1,63 @@
+// The run's settings, as the URL carries them: what is shown can be sent to someone else.
+import type { RunRequest } from "../worker/protocol.ts";
+
+export type Preset = RunRequest["preset"];
+
+export interface PageConfig {
+  preset: Preset;
+  method: string;
+  seed: number;
+  /** Start without a click, for tests and kiosks. */
+  autostart: boolean;
+}
+
+export const PRESETS: readonly { value: Preset; label: string }[] = [
+  { value: "smoke", label: "Quick look" },
+  { value: "demo", label: "Demo" },
+];
+
+export const METHODS: readonly { value: string; label: string; group: string }[] = [
+  { value: "ap2o-h2l", label: "Frequent errors first (H2L)", group: "AP2O" },
+  { value: "ap2o-l2h", label: "Rare errors first (L2H)", group: "AP2O" },
+  { value: "ap2o-h2l-noreplay", label: "H2L without replay", group: "AP2O" },
+  { value: "ap2o-l2h-noreplay", label: "L2H without replay", group: "AP2O" },
+  { value: "dyn-dpo", label: "Random pairs (Dyn-DPO)", group: "To compare with" },
+  { value: "sft", label: "Right answers only (SFT)", group: "To compare with" },
+];
+
+const DEFAULTS: PageConfig = { preset: "demo", method: "ap2o-h2l", seed: 1, autostart: false };
+
+/**
+ * Reads the settings from a URL's query; a value that makes no sense is left at its default and named in `ignored`.
+ * @param search `location.search`
+ */
+export function readConfig(search: string): { config: PageConfig; ignored: string[] } {
+  const parameters = new URLSearchParams(search);
+  const config = { ...DEFAULTS, autostart: parameters.get("autostart") === "1" };
+  const ignored: string[] = [];
+  const preset = parameters.get("preset");
+  const knownPreset = PRESETS.find((entry) => entry.value === preset);
+  if (knownPreset) config.preset = knownPreset.value;
+  else if (preset !== null) ignored.push(`preset=${preset}`);
+  const method = parameters.get("method");
+  if (METHODS.some((entry) => entry.value === method)) config.method = method ?? DEFAULTS.method;
+  else if (method !== null) ignored.push(`method=${method}`);
+  const seed = parameters.get("seed");
+  if (seed !== null && isSeed(seed)) config.seed = Number(seed);
+  else if (seed !== null) ignored.push(`seed=${seed}`);
+  return { config, ignored };
+}
+
+/** Whether text is a seed: a whole number from 0 to 2^31 - 1. */
+export function isSeed(text: string): boolean {
+  return /^\d{1,10}$/.test(text) && Number(text) < 2 ** 31;
+}
+
+/** The query that brings these settings back; parameters that are not ours stay. */
+export function writeConfig(config: PageConfig, search: string): string {
+  const parameters = new URLSearchParams(search);
+  parameters.set("preset", config.preset);
+  parameters.set("method", config.method);
+  parameters.set("seed", String(config.seed));
+  return `?${parameters}`;
+}

@@ -1,0 +1,41 @@
+import { useSession } from "./session.ts";
+
+const PLOT: readonly { name: string; text: string }[] = [
+  { name: "Exam", text: "A very small model writes many answers to each of a set of Python problems. About half are wrong." },
+  { name: "Analysis", text: "Every answer runs in a sealed Python. Failures go into a notebook, sorted by the error they raise." },
+  { name: "Correction", text: "The model trains on pairs, a right answer beside a wrong one, one kind of error after the other." },
+  { name: "Quiz", text: "Every few steps a short test shows which errors came back. Those are practised again." },
+];
+
+/** What stands in the notebook's place before the first run. */
+export function Welcome() {
+  const session = useSession();
+  const loading = session.loading.value;
+  const waiting = session.state.value === "loading";
+  return (
+    <section class="panel welcome" aria-labelledby="welcome-title">
+      <div>
+        <h2 id="welcome-title">Watch a model make mistakes, and stop making them</h2>
+        <ol>
+          {PLOT.map(({ name, text }) => (
+            <li key={name}>
+              <strong>{name}</strong>
+              <p>{text}</p>
+            </li>
+          ))}
+        </ol>
+        <div class="begin">
+          <button type="button" class="primary" disabled={session.model.value === null || session.busy.value} onClick={() => session.start()}>
+            Start the exam
+          </button>
+          <p class="caption">
+            {waiting
+              ? (loading?.label ?? "Opening the GPU …")
+              : "Nothing leaves this machine. Pause whenever you like; you cannot break anything."}
+          </p>
+          {waiting && <progress class="gauge" aria-label="Loading" max={loading?.total ?? 1} {...(loading ? { value: loading.done } : {})} />}
+        </div>
+      </div>
+    </section>
+  );
+}
