@@ -1,0 +1,81 @@
+// The settings of a run: plain data under the names that run.json, the command line and the page use (TRL's and PEFT's where
+// they have one).
+import * as v from "valibot";
+import { InputError } from "../input_error.ts";
+import { PROMPT_STYLES } from "../tasks/prompt.ts";
+import { METHODS } from "./methods.ts";
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+const countOrAll = v.pipe(v.number(), v.integer(), v.minValue(0));
+const notNegative = v.pipe(v.number(), v.finite(), v.minValue(0));
+const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
+
+/** The seven projections of a layer, by PEFT's names. */
+const PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
+
+const ConfigSchema = v.strictObject({
+  method: v.picklist(METHODS),
+  seed: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)),
+  rule: v.picklist(["paper", "reference"]),
+  scope: v.picklist(["problem", "corpus"]),
+  prompt_style: v.picklist(PROMPT_STYLES),
+  /** At most so many problems of each split, in the file's order; 0 = all. */
+  training_problems: countOrAll,
+  validation_problems: countOrAll,
+  evaluation_problems: countOrAll,
+  max_new_tokens: count,
+  /** Answers per problem, temperature of sampling, time for one program with all its tests. */
+  exam_n: count,
+  exam_temperature: notNegative,
+  exam_timeout_ms: count,
+  quiz_n: count,
+  quiz_temperature: notNegative,
+  /** A quiz every so many steps; 0 = once per epoch. */
+  quiz_steps: countOrAll,
+  /** Of the quiz and of the evaluation. */
+  quiz_timeout_ms: count,
+  evaluation_n: count,
+  evaluation_temperature: notNegative,
+  /** Optimiser steps; 0 = as many as `epochs` take. */
+  steps: countOrAll,
+  /** Epochs of one pair per problem, where `steps` is 0. */
+  epochs: count,
+  /** Pairs per optimiser step. */
+  batch_size: count,
+  loss_type: v.pipe(v.string(), v.minLength(1)),
+  beta: positive,
+  label_smoothing: notNegative,
+  rpo_alpha: notNegative,
+  learning_rate: positive,
+  lr_scheduler_type: v.picklist(["linear", "cosine", "constant"]),
+  /** Steps, or below 1 a share of all steps. */
+  warmup_steps: notNegative,
+  weight_decay: notNegative,
+  /** 0 = no clipping. */
+  max_grad_norm: notNegative,
+  r: count,
+  lora_alpha: positive,
+  target_modules: v.pipe(v.array(v.picklist(PROJECTIONS)), v.minLength(1)),
+  use_rslora: v.boolean(),
+  /** A control: the exam's verdicts are permuted among each problem's answers, so that chosen and rejected mean nothing. */
+  shuffle_verdicts: v.boolean(),
+});
+
+export type RunConfig = v.InferOutput<typeof ConfigSchema>;
+
+/** @throws InputError that names the setting, what it must be and what was found */
+export function checkConfig(config: Readonly<Record<string, unknown>>): RunConfig {
+  const unknown = Object.keys(config).find((name) => !(name in ConfigSchema.entries));
+  if (unknown !== undefined) {
+    throw new InputError(`${unknown}: there is no such setting; there are ${Object.keys(ConfigSchema.entries).join(", ")}.`);
+  }
+  const result = v.safeParse(ConfigSchema, config);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  throw new InputError(`${v.getDotPath(issue) ?? "config"}: ${issue.message}.`);
+}
+
+/** Warm-up in steps: a share below 1 is taken of all steps and rounded up, as TRL does. */
+export function warmupSteps(config: RunConfig, totalSteps: number): number {
+  return config.warmup_steps < 1 ? Math.ceil(config.warmup_steps * totalSteps) : config.warmup_steps;
+}

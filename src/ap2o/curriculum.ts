@@ -1,0 +1,54 @@
+// What every method of training data has in common: from a pair's number to the pair. A curriculum keeps no state, so a run can
+// begin at any step; all its draws are functions of (seed, pair number).
+import { integer, shuffled, streamOf } from "../random.ts";
+import type { NotebookProblem } from "../records.ts";
+import type { Counts } from "./notebook.ts";
+import type { Window } from "./window.ts";
+
+/** One training pair, by sample indices of its problem. */
+export interface PairDraw {
+  /** Index into the notebook's problems. */
+  problem: number;
+  chosen: number;
+  /** null where there is none (SFT). */
+  rejected: number | null;
+  /** The rejected answer's error type; "" for SFT. */
+  error_type: string;
+  /** Fractional epoch at which the pair was drawn. */
+  epoch: number;
+  /** [from, to) in the method's own order of the problem's failed answers. */
+  window: Window;
+  source: "window" | "replay";
+  /** The chance with which the rejected answer (SFT: the chosen one) was drawn. */
+  probability: number;
+}
+
+/** What a draw may depend on besides its number. */
+export interface Moment {
+  /** Number of the first pair of the batch. */
+  batchStart: number;
+  /** Failures by type in the last quiz that counts; null before it. */
+  quizErrors: Counts | null;
+}
+
+export interface Curriculum {
+  readonly pairsPerEpoch: number;
+  /** Pair number `index`, from 0. */
+  pairAt(index: number, moment: Moment): PairDraw;
+}
+
+/** The problem of pair `index` where every epoch draws one pair per problem: a shuffle of its own for each epoch. */
+export function problemAt(index: number, problems: number, seed: number): number {
+  const epoch = Math.floor(index / problems);
+  const order = shuffled(
+    Array.from({ length: problems }, (_, i) => i),
+    seed,
+    streamOf(`draw/problems/${epoch}`),
+  );
+  return order[index % problems]!;
+}
+
+/** A chosen answer, uniformly from the problem's passed ones. */
+export function chosenAt(index: number, problem: NotebookProblem, seed: number): number {
+  return problem.passed[integer(seed, streamOf("draw/chosen"), index, problem.passed.length)]!;
+}

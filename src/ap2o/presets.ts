@@ -1,0 +1,95 @@
+// The presets: plain data, a reason per number. Method and seed are the caller's.
+import { checkConfig, type RunConfig } from "./config.ts";
+
+export type PresetName = "smoke" | "demo" | "paper";
+type Preset = Omit<RunConfig, "method" | "seed">;
+
+const ALL_PROJECTIONS: RunConfig["target_modules"] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+
+/** The embedded model's lesson: minutes on a software adapter, and enough answers for the numbers to mean something. */
+const demo: Preset = {
+  rule: "paper",
+  scope: "problem", // the paper's figure 1 and its code
+  prompt_style: "raw", // the embedded problems' prompts end in the def line that the model continues
+  training_problems: 100, // about 80 of them survive the filter
+  validation_problems: 30, // with quiz_n 4: 120 answers, a standard error of about 4 points
+  evaluation_problems: 60, // with evaluation_n 10: 600 answers, a standard error of about 2 points
+  max_new_tokens: 110, // answers have about 35 tokens; the longest right ones stay below 100
+  exam_n: 32, // about 2.5 distinct passed and 11 distinct failed answers a problem; the code takes 100
+  exam_temperature: 1, // the code's
+  exam_timeout_ms: 1000, // the code's
+  quiz_n: 4, // a greedy answer of each of a few problems would decide neither replay nor best checkpoint
+  quiz_temperature: 1, // as the exam: the errors it finds are those that the exam made
+  quiz_steps: 10,
+  quiz_timeout_ms: 3000, // the code's
+  evaluation_n: 10, // pass@10 needs ten
+  evaluation_temperature: 0.6, // the paper's
+  steps: 140, // 120 to 160 were enough in PyTorch trials; more gains little
+  epochs: 1, // not used: steps decides
+  batch_size: 8, // 16 sequences a step: a second on a software adapter
+  loss_type: "sigmoid", // the paper's objective
+  beta: 0.1, // the paper's
+  label_smoothing: 0,
+  rpo_alpha: 0,
+  learning_rate: 3e-4, // 1e-4 hardly moves in 240 steps, 1e-3 collapses into syntax errors
+  lr_scheduler_type: "linear", // the code's
+  warmup_steps: 0.1, // the code's
+  weight_decay: 0,
+  max_grad_norm: 1,
+  r: 8,
+  lora_alpha: 16,
+  target_modules: ALL_PROJECTIONS,
+  use_rslora: false,
+  shuffle_verdicts: false,
+};
+
+/** Shows within minutes, on any adapter, that the whole loop runs; its figures mean nothing. */
+const smoke: Preset = {
+  ...demo,
+  training_problems: 8,
+  validation_problems: 6,
+  evaluation_problems: 12,
+  exam_n: 16,
+  steps: 12,
+  quiz_steps: 6, // two quizzes, beside the one before training
+  quiz_n: 2,
+};
+
+/** The code's settings with LoRA in place of full fine-tuning; the paper itself names none. For a real model on a real GPU. */
+const paper: Preset = {
+  ...demo,
+  prompt_style: "ap2o",
+  training_problems: 0, // all: 384 of MBPP
+  validation_problems: 0, // all: 90 of MBPP
+  evaluation_problems: 0,
+  max_new_tokens: 1024, // the code's (512 for EvalPlus's MBPP)
+  exam_n: 100,
+  quiz_n: 1, // one greedy answer per validation problem
+  quiz_temperature: 0.01,
+  quiz_steps: 0, // once per epoch
+  steps: 0, // from the epochs
+  epochs: 200, // one pair per problem in each: the window then holds one answer
+  batch_size: 32, // 16 on each of two devices
+  learning_rate: 5e-5, // the code's 5e-7 is for all weights; LoRA moves few of them and wants 10 to 100 times that
+  r: 16,
+  lora_alpha: 32,
+};
+
+export const PRESETS: Record<PresetName, Preset> = { smoke, demo, paper };
+
+/**
+ * A preset's settings with some of them replaced.
+ * @param overrides settings by their names; target_modules as "q_proj,v_proj"
+ * @throws InputError that names the setting, what it must be and what was found
+ */
+export function configOf(
+  preset: PresetName,
+  method: string,
+  seed: number,
+  overrides: Readonly<Record<string, number | string | boolean>>,
+): RunConfig {
+  const { target_modules, ...others } = overrides;
+  const modules = target_modules === undefined ? {} : { target_modules: String(target_modules).split(",") };
+  const loss = method === "sft" ? { loss_type: "sft" } : {};
+  return checkConfig({ ...PRESETS[preset], ...loss, ...others, ...modules, method, seed });
+}

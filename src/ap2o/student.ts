@@ -1,0 +1,60 @@
+// Who sits the exam: what the method needs of the model, and nothing of how it computes.
+import type { AdapterFile } from "../model/peft.ts";
+import type { RenderChat } from "../tasks/prompt.ts";
+
+/** A question to answer; the stream number keys its random draws. */
+export interface Ask {
+  readonly prompt: string;
+  readonly stream: number;
+}
+
+export interface AskOptions {
+  readonly temperature: number;
+  readonly maxNewTokens: number;
+  readonly seed: number;
+  readonly stop: readonly string[];
+  /** The adapter on (as trained so far), or off: the model as it was. */
+  readonly trained: boolean;
+}
+
+export interface Written {
+  /** Index into the questions. */
+  readonly index: number;
+  readonly text: string;
+  readonly ended: "stop" | "end_token" | "length";
+}
+
+/** A pair as text; no rejected answer for SFT. */
+export interface Lesson {
+  readonly prompt: string;
+  readonly chosen: string;
+  readonly rejected?: string;
+}
+
+/** What an optimiser step reports: TRL's names. */
+export interface LessonMetrics {
+  loss: number;
+  grad_norm: number;
+  learning_rate: number;
+  "rewards/chosen"?: number;
+  "rewards/rejected"?: number;
+  "rewards/margins"?: number;
+  "rewards/accuracies"?: number;
+  "logps/chosen"?: number;
+  "logps/rejected"?: number;
+  /** Tokens of the batch, prompts and both answers. */
+  tokens: number;
+}
+
+export interface Student {
+  readonly renderChat: RenderChat;
+  /** Answers in the order in which they finish. */
+  write(questions: readonly Ask[], options: AskOptions): AsyncIterable<Written>;
+  /** One optimiser step on the batch. */
+  learn(batch: readonly Lesson[]): Promise<LessonMetrics>;
+  /** The adapter's weights now, and back to weights of before. */
+  weights(): Promise<AdapterFile>;
+  recall(weights: AdapterFile): void;
+  /** What run.json says of model, adapter, kernels and memory. */
+  facts(): Record<string, unknown>;
+}

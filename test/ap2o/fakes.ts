@@ -1,0 +1,116 @@
+// A student and a judge without a GPU and without Python: the student's skill is one number, its answers say how they fail.
+import type { RunConfig } from "../../src/ap2o/config.ts";
+import { configOf } from "../../src/ap2o/presets.ts";
+import type { Ask, AskOptions, Lesson, Student, Written } from "../../src/ap2o/student.ts";
+import type { Judge, JudgeRequest, Verdict } from "../../src/python/judge.ts";
+import { integer, uniform } from "../../src/random.ts";
+import type { Problem, Split } from "../../src/tasks/problem.ts";
+
+const TYPES = ["AssertionError", "AssertionError", "AssertionError", "TypeError", "TypeError", "NameError", "infra"];
+
+/** `count` problems of each split. */
+export function fakeProblems(count: number): Problem[] {
+  const splits: Split[] = ["train", "validation", "evaluation"];
+  return splits.flatMap((split) =>
+    Array.from({ length: count }, (_, i) => ({
+      taskId: `Fake/${split}/${i}`,
+      prompt: `def f${i}():\n`,
+      entryPoint: `f${i}`,
+      tests: ["assert f() == 1"],
+      split,
+    })),
+  );
+}
+
+export function fakeConfig(overrides: Record<string, number | string | boolean> = {}, method = "ap2o-h2l"): RunConfig {
+  return configOf("smoke", method, 7, overrides);
+}
+
+/** Passes with probability `skill`, which every lesson moves by `gain`. Answers finish in an order of their own. */
+export class FakeStudent implements Student {
+  skill: number;
+  readonly gain: (step: number) => number;
+  readonly lessons: Lesson[][] = [];
+  /** How many problems' answers are written before the first one is handed over in reverse. */
+  readonly batch: number;
+
+  constructor({ skill = 0.5, gain = () => 0.02, batch = 5 }: { skill?: number; gain?: (step: number) => number; batch?: number } = {}) {
+    this.skill = skill;
+    this.gain = gain;
+    this.batch = batch;
+  }
+
+  renderChat(): string {
+    throw new Error("the fake's prompts are raw");
+  }
+
+  async *write(questions: readonly Ask[], { trained, seed }: AskOptions): AsyncGenerator<Written> {
+    const skill = trained ? this.skill : 0.5;
+    for (let from = 0; from < questions.length; from += this.batch) {
+      const indices = questions.slice(from, from + this.batch).map((_, i) => from + i);
+      for (const index of indices.reverse()) {
+        const { stream } = questions[index]!;
+        const variant = integer(seed, stream, 1, 40);
+        const passes = uniform(seed, stream, 0) < skill;
+        const type = TYPES[integer(seed, stream, 2, TYPES.length)];
+        const ended = integer(seed, stream, 3, 10) === 0 ? ("length" as const) : ("end_token" as const);
+        yield { index, text: `    ${passes ? "pass" : type} # ${variant}`, ended };
+      }
+    }
+  }
+
+  async learn(batch: readonly Lesson[]) {
+    this.lessons.push([...batch]);
+    this.skill += this.gain(this.lessons.length);
+    return { loss: 0.69, grad_norm: 1, learning_rate: 1e-4, tokens: batch.length * 10 };
+  }
+
+  async weights() {
+    const config = { r: 1, lora_alpha: 1, target_modules: [], use_rslora: false };
+    return { config, tensors: new Map([["skill", { shape: [1], data: Float32Array.of(this.skill) }]]) };
+  }
+
+  recall({ tensors }: { tensors: ReadonlyMap<string, { data: Float32Array }> }): void {
+    this.skill = tensors.get("skill")!.data[0]!;
+  }
+
+  facts(): Record<string, unknown> {
+    return { model: { id: "fake" } };
+  }
+}
+
+/** Reads the verdict off the program; counts what it is asked. */
+export class FakeJudge implements Judge {
+  judged = 0;
+
+  async judge(requests: readonly JudgeRequest[]): Promise<Verdict[]> {
+    this.judged += requests.length;
+    await new Promise((resolve) => setTimeout(resolve, requests.length % 3));
+    return requests.map(({ program }) => verdictOf(/(\w+) # \d+$/.exec(program)?.[1] ?? "NameError"));
+  }
+
+  async close(): Promise<void> {}
+}
+
+function verdictOf(word: string): Verdict {
+  const passed = word === "pass" || word === "infra";
+  return {
+    verdict: word === "pass" ? "pass" : word === "infra" ? "infra_error" : word === "AssertionError" ? "wrong_answer" : "runtime_error",
+    errorType: passed ? "" : word,
+    errorLabel: passed ? "" : word === "AssertionError" ? "WrongResult" : word,
+    line: null,
+    message: "",
+    test: null,
+    expected: null,
+    got: null,
+    stderrTail: "",
+    inside: false,
+    seconds: 0,
+  };
+}
+
+/** A clock that moves by a millisecond whenever it is read. */
+export function fakeClock(): () => number {
+  let time = 0;
+  return () => time++;
+}
