@@ -12,8 +12,11 @@ export interface ChatMessage {
 }
 
 export interface Tokenizer {
-  /** Token ids of a text; nothing is put before or after it. Special tokens in the text become their ids. */
-  encode(text: string): number[];
+  /**
+   * Token ids of a text; special tokens in it become their ids. `addSpecial` puts before and after it what the tokenizer's own
+   * post-processor says (Llama's first token; nothing for Qwen): for a text that no chat template wrote.
+   */
+  encode(text: string, options?: { addSpecial?: boolean }): number[];
   /** The text of token ids; bytes that are no UTF-8 become U+FFFD. */
   decode(ids: readonly number[], options?: { skipSpecial?: boolean }): string;
   readonly eosTokenId: number;
@@ -41,11 +44,10 @@ export async function loadTokenizer(files: ModelFiles): Promise<Tokenizer> {
   const settings = (await readJson(files, "tokenizer_config.json")) ?? {};
   if (!isObject(settings)) throw new InputError(`${files.id}: tokenizer_config.json: expected an object.`);
   const inner = createTokenizer(files.id, json, settings);
-  const encode = (text: string) => (text === "" ? [] : inner.encode(text, { add_special_tokens: false }).ids);
   const { eosToken, eosTokenId } = await findEndToken(files, inner, settings);
   const chatTemplate = await findChatTemplate(files, settings);
   return {
-    encode,
+    encode: (text, options) => inner.encode(text, { add_special_tokens: options?.addSpecial ?? false }).ids,
     decode: (ids, options) =>
       ids.length === 0
         ? ""
