@@ -1,0 +1,382 @@
+// The sandbox frame: an opaque origin of its own that keeps a pool of interpreters. It hands out runs, keeps their deadlines, ends
+// what does not end, and passes on what came out. It decides nothing: expected values never come here.
+
+import workerSource from "virtual:sandbox-worker";
+import * as v from "valibot";
+import {
+  type Job,
+  type Open,
+  type Outcome,
+  openSchema,
+  type Report,
+  type RunRequest,
+  reportSchema,
+  requestSchema,
+  type SandboxReply,
+  type SandboxRequest,
+} from "../sandbox_protocol.ts";
+import type { Boot } from "./worker.ts";
+
+const BOOT_TIMEOUT_MS = 60_000;
+const PLAN_TIMEOUT_MS = 20_000;
+const RESTORE_TIMEOUT_MS = 20_000;
+const MAX_SLACK = 6; // how many times slower than at its best the machine may be counted
+const ALONE_PATIENCE_MS = 2_000; // after which a run that wants to be alone stops others from starting
+const MAX_RESULTS_CHARACTERS = 4 << 20; // of one run
+/** What the canary gives in an interpreter in order. */
+const CANARY = "([i2a;[s'4's'1']s'000-0'i2;]i6;i1;i2;Ti56bc75e2d63100000;s'aaa')";
+
+interface Files {
+  urls: Boot["urls"];
+  module: WebAssembly.Module;
+  stdlib: ArrayBuffer;
+  lock: string;
+}
+
+/** A worker with one interpreter, and what it is doing. */
+interface Slot {
+  readonly name: string;
+  worker: Worker | null;
+  port: MessagePort | null;
+  state: "booting" | "idle" | "running" | "restoring" | "broken";
+  /** Runs since it booted. */
+  used: number;
+  active: Active | null;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  bootFailures: number;
+}
+
+/** A run on its way. */
+interface Active {
+  /** Random, so that a message of an earlier run cannot count for this one. */
+  readonly run: string;
+  readonly request: Exclude<SandboxRequest, { type: "cancel" }>;
+  readonly results: string[];
+  characters: number;
+  readonly fresh: boolean;
+  ended: Pick<Outcome, "end" | "message" | "stderr" | "seconds"> | null;
+  begunAt: number;
+  limitMs: number;
+}
+
+interface Waiting {
+  readonly request: RunRequest;
+  readonly since: number;
+}
+
+const blobUrl = (source: BlobPart) => URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+
+class Yard {
+  private readonly files: Files;
+  private readonly reply: (message: SandboxReply) => void;
+  private readonly workerUrl = blobUrl(workerSource);
+  private readonly planner = newSlot("planner");
+  private readonly slots: Slot[];
+  private readonly waiting: Waiting[] = [];
+  private readonly plans: Extract<SandboxRequest, { type: "plan" }>[] = [];
+  private snapshot: ArrayBuffer | null = null;
+  private snapshotFailed = false;
+  private bestSpinMs = Infinity;
+  /** Messages from workers that had the wrong shape or run. */
+  private dropped = 0;
+
+  constructor(files: Files, workers: number, reply: (message: SandboxReply) => void) {
+    this.files = files;
+    this.reply = reply;
+    this.slots = Array.from({ length: workers }, (_, i) => newSlot(`interpreter ${i + 1}`));
+  }
+
+  /** Boots the planner, whose memory the others start from. */
+  start(): void {
+    this.boot(this.planner);
+  }
+
+  handle(request: SandboxRequest): void {
+    if (request.type === "plan") this.plans.push(request);
+    else if (request.type === "run") this.waiting.push({ request, since: performance.now() });
+    else this.cancel(request.id);
+    this.dispatch();
+  }
+
+  private cancel(id: number): void {
+    const at = this.waiting.findIndex((item) => item.request.id === id);
+    if (at >= 0) this.waiting.splice(at, 1);
+    const slot = this.slots.find((candidate) => candidate.active?.request.id === id);
+    if (!slot) return;
+    slot.active = null;
+    this.boot(slot);
+  }
+
+  // -- booting ------------------------------------------------------------------------------------------------------------------
+
+  /** Ends the slot's worker, if any, and starts a new one. */
+  private boot(slot: Slot): void {
+    clearTimeout(slot.timer);
+    slot.worker?.terminate();
+    slot.port?.close();
+    const { port1, port2 } = new MessageChannel();
+    const worker = new Worker(this.workerUrl);
+    Object.assign(slot, { worker, port: port1, state: "booting", used: 0 } satisfies Partial<Slot>);
+    slot.timer = setTimeout(() => this.bootFailed(slot, "it did not start in time"), BOOT_TIMEOUT_MS);
+    port1.onmessage = (event: MessageEvent<unknown>) => this.report(slot, port1, event.data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      if (slot.worker === worker) this.workerFailed(slot, event.message);
+    };
+    const snapshot = this.snapshot;
+    const message: Boot = { ...this.files, snapshot, makeSnapshot: slot === this.planner && !snapshot && !this.snapshotFailed };
+    worker.postMessage(message, [port2]);
+  }
+
+  private booted(slot: Slot, report: Extract<Report, { type: "booted" }>): void {
+    clearTimeout(slot.timer);
+    slot.state = "idle";
+    slot.bootFailures = 0;
+    this.bestSpinMs = Math.min(this.bestSpinMs, report.spinMs);
+    if (slot === this.planner && this.slots.every((other) => other.worker === null)) {
+      this.snapshot = report.snapshot ?? null;
+      for (const other of this.slots) this.boot(other);
+      const { length } = this.slots;
+      this.reply({ type: "ready", bootSeconds: performance.now() / 1000, snapshot: this.snapshot !== null, workers: length });
+    }
+    this.dispatch();
+  }
+
+  /** A snapshot that does not boot is given up; a worker that does not boot from nothing is broken. */
+  private bootFailed(slot: Slot, message: string): void {
+    slot.bootFailures++;
+    if (slot.bootFailures <= 2) {
+      this.snapshot = null;
+      this.snapshotFailed = true;
+      this.boot(slot);
+      return;
+    }
+    clearTimeout(slot.timer);
+    slot.worker?.terminate();
+    slot.state = "broken";
+    if (slot === this.planner || this.slots.every((other) => other.state === "broken")) this.giveUp(message);
+  }
+
+  private giveUp(message: string): void {
+    this.reply({ type: "broken", message: `The Python sandbox could not start: ${message}` });
+    for (const { request } of this.waiting.splice(0)) this.reply({ type: "failed", id: request.id, message });
+    for (const request of this.plans.splice(0)) this.reply({ type: "failed", id: request.id, message });
+  }
+
+  private workerFailed(slot: Slot, message: string): void {
+    if (slot.state === "booting") this.bootFailed(slot, message);
+    else if (slot.active) this.endRun(slot, "crash", message);
+    else this.boot(slot);
+    this.dispatch();
+  }
+
+  // -- handing out --------------------------------------------------------------------------------------------------------------
+
+  private dispatch(): void {
+    if (this.planner.state === "idle") {
+      const request = this.plans.shift();
+      if (request) this.startPlan(request);
+    }
+    for (let next = this.nextRun(); next; next = this.nextRun()) this.startRun(next.slot, next.waiting);
+  }
+
+  /** The next run that can start now and the interpreter for it. */
+  private nextRun(): { slot: Slot; waiting: Waiting } | null {
+    const busy = this.slots.some((slot) => slot.state === "running" || slot.state === "restoring");
+    const lone = this.waiting.find((item) => item.request.alone);
+    const aloneIsRunning = this.slots.some((slot) => slot.active?.request.type === "run" && slot.active.request.alone);
+    if (aloneIsRunning) return null;
+    const patient = lone && performance.now() - lone.since > ALONE_PATIENCE_MS;
+    const waiting = patient ? lone : (this.waiting.find((item) => !item.request.alone) ?? lone);
+    if (!waiting || (waiting.request.alone && busy)) return null;
+    const idle = this.slots.filter((slot) => slot.state === "idle");
+    const slot = idle.find((candidate) => !waiting.request.fresh || candidate.used === 0);
+    if (slot) return { slot, waiting };
+    const usedUp = waiting.request.fresh ? idle[0] : undefined;
+    if (usedUp) this.boot(usedUp);
+    return null;
+  }
+
+  private startPlan(request: Extract<SandboxRequest, { type: "plan" }>): void {
+    const slot = this.planner;
+    const active = newActive(request, false);
+    slot.active = active;
+    slot.state = "running";
+    slot.timer = setTimeout(() => {
+      this.reply({ type: "failed", id: request.id, message: "the tests took too long to read" });
+      slot.active = null;
+      this.boot(slot);
+    }, PLAN_TIMEOUT_MS);
+    this.post(slot, {
+      type: "plan",
+      run: active.run,
+      entryPoint: request.entryPoint,
+      setup: request.setup,
+      tests: JSON.stringify(request.tests),
+    });
+  }
+
+  private startRun(slot: Slot, waiting: Waiting): void {
+    this.waiting.splice(this.waiting.indexOf(waiting), 1);
+    const { request } = waiting;
+    const active = newActive(request, slot.used === 0);
+    slot.active = active;
+    slot.state = "running";
+    slot.used++;
+    // Until the answer begins the interpreter has time as for booting; then the answer's own limit counts.
+    slot.timer = setTimeout(() => this.endRun(slot, "infra_error", "the interpreter did not begin"), BOOT_TIMEOUT_MS);
+    const { program, entryPoint, setup, steps, alone } = request;
+    this.post(slot, { type: "run", run: active.run, program, entryPoint, setup, steps, spin: alone });
+  }
+
+  private post(slot: Slot, job: Job): void {
+    slot.port?.postMessage(job);
+  }
+
+  // -- reports ------------------------------------------------------------------------------------------------------------------
+
+  private report(slot: Slot, port: MessagePort, message: unknown): void {
+    if (port !== slot.port) return; // of a worker that was ended
+    const parsed = v.safeParse(reportSchema, message);
+    const report = parsed.success ? parsed.output : null;
+    if (report?.type === "booted" && slot.state === "booting") this.booted(slot, report);
+    else if (report?.type === "boot_failed" && slot.state === "booting") this.bootFailed(slot, report.message);
+    else if (report && "run" in report && slot.active?.run === report.run) this.runReport(slot, slot.active, report);
+    else this.dropped++;
+  }
+
+  private runReport(slot: Slot, active: Active, report: Extract<Report, { run: string }>): void {
+    switch (report.type) {
+      case "begun":
+        this.begun(slot, active, report.spinMs);
+        break;
+      case "result":
+        this.addResult(slot, active, report.text);
+        break;
+      case "output_limit":
+        this.endRun(slot, "output_limit", "the answer printed too much");
+        break;
+      case "planned":
+        if (active.request.type === "plan") this.reply({ type: "planned", id: active.request.id, plan: report.plan });
+        break;
+      case "end":
+        this.ended(slot, active, report);
+        break;
+      case "restored":
+        this.restored(slot, active, report);
+        break;
+    }
+  }
+
+  private addResult(slot: Slot, active: Active, text: string): void {
+    active.characters += text.length;
+    if (active.characters > MAX_RESULTS_CHARACTERS) this.endRun(slot, "output_limit", "the answer gave too much back");
+    else active.results.push(text);
+  }
+
+  private begun(slot: Slot, active: Active, spinMs: number): void {
+    if (active.request.type !== "run" || active.begunAt) return;
+    const slack = active.request.alone ? Math.min(MAX_SLACK, Math.max(1, spinMs / this.bestSpinMs)) : 1;
+    active.begunAt = performance.now();
+    active.limitMs = active.request.timeoutMs * slack;
+    clearTimeout(slot.timer);
+    slot.timer = setTimeout(() => this.endRun(slot, "timeout", ""), active.limitMs);
+  }
+
+  private ended(slot: Slot, active: Active, report: Extract<Report, { type: "end" }>): void {
+    if (active.ended || !active.begunAt) return;
+    clearTimeout(slot.timer);
+    const seconds = (performance.now() - active.begunAt) / 1000;
+    if (report.kind !== "done") {
+      this.endRun(slot, report.kind, report.message);
+      return;
+    }
+    const late = Math.min(seconds, report.seconds) * 1000 > active.limitMs;
+    active.ended = {
+      end: late ? "timeout" : "done",
+      message: report.message,
+      stderr: report.stderr,
+      seconds: Math.min(seconds, report.seconds),
+    };
+    slot.state = "restoring";
+    slot.timer = setTimeout(() => this.finish(slot, active, false), RESTORE_TIMEOUT_MS);
+  }
+
+  private restored(slot: Slot, active: Active, report: Extract<Report, { type: "restored" }>): void {
+    clearTimeout(slot.timer);
+    if (active.request.type === "plan") {
+      slot.active = null;
+      slot.state = "idle";
+      if (report.canary !== CANARY) this.boot(slot);
+      this.dispatch();
+    } else if (active.ended) {
+      this.finish(slot, active, !report.clean || report.canary === CANARY, report.clean);
+    } else {
+      this.endRun(slot, "infra_error", "the interpreter ended without a result");
+    }
+  }
+
+  /** Ends a run from outside: the interpreter is replaced. */
+  private endRun(slot: Slot, end: Outcome["end"], message: string): void {
+    const active = slot.active;
+    if (!active) return;
+    const seconds = active.begunAt ? (performance.now() - active.begunAt) / 1000 : 0;
+    active.ended ??= { end, message, stderr: "", seconds };
+    this.finish(slot, active, true, false);
+  }
+
+  /** Gives the outcome of a run, and the interpreter to the next one, or a new one when it cannot go on. */
+  private finish(slot: Slot, active: Active, healthy: boolean, reusable = healthy): void {
+    slot.active = null;
+    if (active.ended) {
+      this.reply({
+        type: "outcome",
+        id: active.request.id,
+        ...active.ended,
+        results: active.results,
+        fresh: active.fresh,
+        healthy,
+        dropped: this.dropped,
+      });
+    }
+    const fresh = active.request.type === "run" && active.request.fresh;
+    if (reusable && healthy && !fresh) slot.state = "idle";
+    else this.boot(slot);
+    this.dispatch();
+  }
+}
+
+function newSlot(name: string): Slot {
+  return { name, worker: null, port: null, state: "broken", used: 0, active: null, timer: undefined, bootFailures: 0 };
+}
+
+function newActive(request: Active["request"], fresh: boolean): Active {
+  return { run: crypto.randomUUID(), request, results: [], characters: 0, fresh, ended: null, begunAt: 0, limitMs: 0 };
+}
+
+async function open(message: Open, port: MessagePort): Promise<void> {
+  const reply = (answer: SandboxReply) => port.postMessage(answer);
+  const { files } = message;
+  try {
+    const yard = new Yard(
+      {
+        urls: { "pyodide.mjs": blobUrl(files["pyodide.mjs"]), "pyodide.asm.mjs": blobUrl(files["pyodide.asm.mjs"]) },
+        module: await WebAssembly.compile(files["pyodide.asm.wasm"]),
+        stdlib: files["python_stdlib.zip"],
+        lock: new TextDecoder().decode(files["pyodide-lock.json"]),
+      },
+      message.workers,
+      reply,
+    );
+    port.onmessage = (event: MessageEvent<unknown>) => yard.handle(v.parse(requestSchema, event.data));
+    yard.start();
+  } catch (error) {
+    reply({ type: "broken", message: `The Python sandbox could not start: ${String(error)}` });
+  }
+}
+
+addEventListener("message", (event: MessageEvent<unknown>) => {
+  const port = event.ports[0];
+  const message = v.safeParse(openSchema, event.data);
+  if (event.source === parent && port && message.success) void open(message.output, port);
+});

@@ -1,0 +1,58 @@
+// The page that the command line judges in: the sandbox and its judge, driven from Node through two functions on the window.
+
+import type { JudgeOptions, JudgeRequest, Verdict } from "../judge.ts";
+import { SandboxJudge } from "../sandbox_judge.ts";
+import { createSandbox } from "../sandbox_page.ts";
+
+/** A verdict on its way to Node: the call it belongs to, the request's index in it. */
+export type Told = readonly [call: number, index: number, verdict: Verdict];
+
+export interface JudgePage {
+  open(workers: number): Promise<void>;
+  judge(call: number, requests: readonly JudgeRequest[], isolation: NonNullable<JudgeOptions["isolation"]>): Promise<void>;
+  cancel(call: number): void;
+}
+
+declare global {
+  interface Window {
+    judgePage: JudgePage;
+    /** Made by Node. */
+    tellVerdicts(told: readonly Told[]): Promise<void>;
+  }
+}
+
+const TELL_EVERY_MS = 50;
+const calls = new Map<number, AbortController>();
+let judge: SandboxJudge | null = null;
+const untold: Told[] = [];
+let _telling: Promise<void> | null = null;
+
+async function open(workers: number): Promise<void> {
+  judge = new SandboxJudge(await createSandbox(document, location.href, { workers }));
+  await judge.ready();
+}
+
+async function judgeAll(call: number, requests: readonly JudgeRequest[], isolation: NonNullable<JudgeOptions["isolation"]>): Promise<void> {
+  if (!judge) throw new Error("The judge's page is not open.");
+  const controller = new AbortController();
+  calls.set(call, controller);
+  try {
+    await judge.judge(requests, { isolation, signal: controller.signal, onVerdict: (index, verdict) => tell([call, index, verdict]) });
+    await flush();
+  } finally {
+    calls.delete(call);
+  }
+}
+
+/** Verdicts go to Node many at a time: a message each would cost more than the judging. */
+function tell(told: Told): void {
+  untold.push(told);
+  _telling ??= new Promise((resolve) => setTimeout(resolve, TELL_EVERY_MS)).then(flush);
+}
+
+async function flush(): Promise<void> {
+  _telling = null;
+  await window.tellVerdicts(untold.splice(0));
+}
+
+window.judgePage = { open, judge: judgeAll, cancel: (call) => calls.get(call)?.abort() };

@@ -1,0 +1,171 @@
+# Runs one answer inside the interpreter: the program, then the steps of its tests, one by one. It gives back encoded values and
+# errors and decides nothing. Every name it needs is bound here, before the answer runs.
+import gc
+import io
+import random
+import sys
+import types
+from builtins import BaseException, BaseExceptionGroup, MemoryError, OverflowError, RecursionError, SyntaxError, SystemExit
+from builtins import AssertionError, compile, dict, eval, exec, len, str, type
+
+# Imported once, before the memory is copied, so that an answer's own import costs nothing.
+import abc, array, base64, bisect, calendar, cmath, contextlib, copy, dataclasses, datetime, decimal, enum, fractions, functools  # noqa: E401
+import hashlib, heapq, inspect, itertools, json, math, numbers, operator, os, queue, re, statistics, string, textwrap, time, typing  # noqa: E401
+import unittest, urllib.parse, uuid, warnings  # noqa: E401
+
+from errata_encode import encode
+
+PROGRAM = "answer.py"
+TEST = "<test>"
+MAX_MESSAGE = 500  # characters
+MAX_FRAMES = 8
+
+_builtins = dict(vars(sys.modules["builtins"]))
+_mro = type.__dict__["__mro__"].__get__
+_type_name = type.__dict__["__name__"].__get__
+_traceback = BaseException.__dict__["__traceback__"].__get__
+_settrace, _setprofile = sys.settrace, sys.setprofile
+_modules = sys.modules
+_Module = types.ModuleType
+_stdout, _stderr = sys.stdout, sys.stderr
+_answer = {}
+_tests = {}
+
+
+def _is_a(error, wanted):
+    for kind in _mro(type(error)):
+        if kind is wanted:
+            return True
+    return False
+
+
+def _message(error):
+    """str(error), which may be the answer's own code."""
+    try:
+        text = str(error)
+        return str.__getitem__(text, slice(0, MAX_MESSAGE)) if type(text) is str else ""
+    except BaseException:
+        return ""
+
+
+def _frames(error):
+    """(line, function) of the program's own frames, outermost first, and whether the error was raised by the test itself."""
+    frames, from_test, entry = [], False, _traceback(error)
+    while entry is not None:
+        code = entry.tb_frame.f_code
+        from_test = code.co_filename == TEST
+        if code.co_filename == PROGRAM:
+            frames.append((entry.tb_lineno, code.co_name))
+        entry = entry.tb_next
+    return frames, from_test
+
+
+def _failure(error, stage):
+    """What the outside learns of an exception: (category, class, line, message, traceback, raised by the test itself)."""
+    frames, from_test = _frames(error)
+    line = frames[-1][0] if frames else None
+    message = _message(error)
+    if stage == "compile":
+        category = "memory" if _is_a(error, MemoryError) else "syntax"
+        if _is_a(error, SyntaxError):
+            line, message = error.lineno, str(error.msg)[:MAX_MESSAGE]
+    elif _is_a(error, SystemExit):
+        category = "exit"
+    elif _is_a(error, MemoryError):
+        category = "memory"
+    else:
+        category = "assertion" if type(error) is AssertionError and from_test else "exception"
+    name = str.__add__("", _type_name(type(error)))
+    shown = frames if len(frames) <= MAX_FRAMES else frames[: MAX_FRAMES // 2] + frames[-MAX_FRAMES // 2 :]
+    trace = "".join([f'  File "{PROGRAM}", line {number}, in {function}\n' for number, function in shown])
+    return "!" + encode((category, name, line, message, trace))
+
+
+def _quiet():
+    """Ends tracing that the answer may have started."""
+    _settrace(None)
+    _setprofile(None)
+
+
+def begin(program, entry_point, setup):
+    """Executes the program and the tests' setup. Gives "" or a failure."""
+    global _answer, _tests
+    stage = "compile"
+    try:
+        code = compile(program, PROGRAM, "exec", dont_inherit=True)
+        stage = "run"
+        module = _Module("answer")
+        _modules["answer"] = module
+        _answer = module.__dict__
+        _answer["__builtins__"] = _modules["builtins"]
+        exec(code, _answer)
+    except BaseException as error:
+        _quiet()
+        return _failure(error, stage)
+    _quiet()
+    if entry_point and entry_point not in _answer:
+        return "!" + encode(("no_entry_point", "NameError", None, f"name '{entry_point}' is not defined", ""))
+    try:
+        if setup:
+            exec(compile(setup, TEST, "exec", dont_inherit=True), _answer)
+        # The tests get their own names and untouched builtins: `sorted` in a test is Python's.
+        _tests = dict(_answer)
+        _tests["__builtins__"] = _builtins
+    except BaseException as error:
+        _quiet()
+        return _failure(error, "setup")
+    return ""
+
+
+def step(kind, source):
+    """Runs a step of a test: "value" gives an encoded value, "run" and "inside" give "", each of them a failure when it raises."""
+    try:
+        if kind == "value":
+            value = eval(compile(source, TEST, "eval", dont_inherit=True), _tests)
+            _quiet()
+            return encode(value)
+        exec(compile(source, TEST, "exec", dont_inherit=True), _tests)
+    except BaseException as error:
+        _quiet()
+        return _failure(error, "test")
+    _quiet()
+    return ""
+
+
+def finish():
+    """Sends on what was printed without a line end."""
+    for stream in (_stdout, _stderr):
+        try:
+            stream.flush()
+        except BaseException as error:
+            _message(error)
+
+
+def canary():
+    """A small honest piece of work; its text is known outside, and differs where an earlier answer left its mark."""
+    failure = begin("import bisect, re\ndef f(x):\n    return [x + 1, sorted(str(x)), re.sub('1', '-', f'{x:05d}'), bisect.bisect([1, 2, 4], 2)]\n", "f", "")
+    return failure or step("value", "(f(41), sum([1, 2, 3]), len({1: 2}), max(0.5, 2), isinstance(1, int), 10 ** 20, 'a' * 3)")
+
+
+def spin():
+    """A fixed amount of interpreter work, timed outside to tell how busy the machine is."""
+    total = 0
+    for i in range(60_000):
+        total += i & 7
+    return total
+
+
+def prepare():
+    """Brings the interpreter to the state in which every answer starts."""
+    import _pyodide._importhook as hook
+
+    hook.jsfinder.jsproxies.clear()
+    for name in [name for name in _modules if name.split(".")[0] in ("js", "pyodide_js")]:
+        del _modules[name]
+    loop = _modules.get("pyodide.webloop")
+    if loop is not None:
+        loop.scheduleCallback = lambda *_: None  # a callback of one answer must not fire in the next
+    random.seed(0)
+    sys.path[:] = [entry for entry in sys.path if entry]
+    gc.collect()
+    gc.freeze()

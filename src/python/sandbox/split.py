@@ -1,0 +1,354 @@
+# Splits tests into what the answer's interpreter may see (calls) and what it may not (expected values and the comparison). It runs
+# in an interpreter of its own, in which no answer ever runs. The plan's grammar is in ../plan.ts.
+import ast
+import json
+import sys
+from builtins import *  # noqa: F403
+
+from errata_encode import encode
+
+# Builtins and modules that give the same value in every interpreter.
+PURE_BUILTINS = {
+    *("abs all any ascii bin bool bytearray bytes chr complex dict divmod enumerate filter float format frozenset hex int isinstance"
+      " len list map max min oct ord pow range repr reversed round set slice sorted str sum tuple type zip True False None").split()
+}
+PURE_MODULES = {
+    *"math cmath string collections itertools functools fractions decimal operator re statistics heapq bisect copy json typing".split()
+}
+# What may be wrapped around a call inside the answer's interpreter: it gives a value, never a comparison.
+WRAPPERS = {
+    *("abs bool dict filter float frozenset int isinstance len list map max min repr reversed round set sorted str sum tuple type"
+      " Counter OrderedDict").split()
+}
+COMPARISONS = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
+    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
+}  # fmt: skip
+ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+MATH = {"isclose"}
+
+
+class CannotSplit(Exception):
+    """The expression has to run inside."""
+
+
+def names_in(node):
+    return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+
+
+class Splitter:
+    """Splits the tests of one problem. `steps` run inside in their order; `checks` are made outside."""
+
+    def __init__(self, entry_point, setup):
+        self.entry_point = entry_point
+        self.candidates = {entry_point}  # the names under which the tests call the answer
+        self.namespace = {"__name__": "tests"}
+        self.pure = set(PURE_BUILTINS)  # names whose value is the same here and inside
+        self.own = set()  # names that the tests define and that are not pure: never part of the answer
+        self.values = {}  # name -> the expression of the value that it was given
+        self.passed = set()  # names given to the answer, which may have changed what they hold
+        self.steps = []
+        self.checks = []
+        self.test = 0
+        for statement in ast.parse(setup or "").body:
+            self.define(statement)
+
+    # -- statements ------------------------------------------------------------------------------------------------------------
+
+    def split_test(self, index, source):
+        self.test = index
+        body = ast.parse(source).body
+        functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+        called = {name for node in body if isinstance(node, ast.Expr) for name in names_in(node)}
+        for statement in body:
+            if isinstance(statement, ast.ClassDef) and self.is_test_case(statement):
+                self.test_case(statement)
+            elif isinstance(statement, ast.FunctionDef) and statement.name == "check" and self.can_inline(statement):
+                if "check" not in called:
+                    self.inline(statement, ast.Name(self.entry_point, ast.Load()))
+            elif self.is_check_call(statement, functions):
+                self.inline(functions["check"], statement.value.args[0])
+            elif not self.is_main_guard(statement):
+                self.statement(statement)
+        check = functions.get("check")
+        if check and "check" not in called and not self.can_inline(check):
+            self.step("inside", ast.unparse(check) + f"\ncheck({self.entry_point})")
+
+    def statement(self, node):
+        """One statement of a test: a check where it is an assert that can be split, else it runs inside."""
+        if isinstance(node, ast.Assert):
+            self.assertion(node.test, node)
+        elif isinstance(node, (ast.Pass, ast.Global)) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            return
+        elif isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)):
+            self.define(node)
+            self.step("run", ast.unparse(node))
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            self.assign(node.targets[0].id, node)
+        elif isinstance(node, ast.Expr) and self.is_call_of_answer(node.value):
+            self.step("run", ast.unparse(node))
+            self.passed |= names_in(node)
+        else:
+            self.forget(node)
+            self.step("inside", ast.unparse(node))
+
+    def assertion(self, expression, node):
+        """`assert expression`, split into steps and a check, or run inside."""
+        before = len(self.steps)
+        try:
+            tree = self.expression(expression)
+        except CannotSplit:
+            del self.steps[before:]
+            self.step("inside", ast.unparse(node))
+            return
+        self.checks.append({"test": self.test, "after": len(self.steps), "text": ast.unparse(expression), "tree": tree})
+
+    def assign(self, name, node):
+        """`name = value`: known here when it is pure, a value of the answer when it calls it, unknown otherwise."""
+        self.forget(node)
+        self.step("run", ast.unparse(node))
+        if self.is_call_of_answer(node.value):
+            self.values[name] = node.value
+            self.passed |= names_in(node.value)
+            return
+        try:
+            self.constant(node.value)
+            self.execute(node)
+            self.pure.add(name)
+            self.passed.discard(name)
+        except CannotSplit:
+            self.own.add(name)
+
+    def define(self, node):
+        """An import, function or class of the tests: pure modules are known here, everything else is only known not to be the answer's."""
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                self.know((alias.asname or alias.name).split(".")[0], alias.name in PURE_MODULES, node)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                self.know(alias.asname or alias.name, node.module in PURE_MODULES, node)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            self.know(node.name, False, node)
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            try:
+                self.constant(node.value)
+                self.know(node.targets[0].id, True, node)
+            except CannotSplit:
+                self.know(node.targets[0].id, False, node)
+        else:
+            self.forget(node)
+
+    def know(self, name, pure, node):
+        self.pure.discard(name)
+        self.own.discard(name)
+        self.values.pop(name, None)
+        if pure and self.execute(node):
+            self.pure.add(name)
+        else:
+            self.own.add(name)
+
+    def execute(self, node):
+        try:
+            exec(compile(ast.Module([node], []), "<tests>", "exec"), self.namespace)
+        except Exception:
+            return False
+        return True
+
+    def forget(self, node):
+        """Names that a statement binds hold from now on what only the inside knows."""
+        for child in ast.walk(node):
+            if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load):
+                self.pure.discard(child.id)
+                self.values.pop(child.id, None)
+                self.own.add(child.id)
+
+    def step(self, kind, source):
+        self.steps.append({"kind": kind, "test": self.test, "source": source})
+        return len(self.steps) - 1
+
+    # -- check(candidate), unittest --------------------------------------------------------------------------------------------
+
+    def can_inline(self, function):
+        return len(function.args.args) == 1 and not any(isinstance(node, (ast.Return, ast.Yield, ast.Nonlocal)) for node in ast.walk(function))
+
+    def is_check_call(self, node, functions):
+        call = node.value if isinstance(node, ast.Expr) else None
+        named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "check" and len(call.args) == 1
+        return bool(named and "check" in functions and self.can_inline(functions["check"]))
+
+    def inline(self, function, candidate):
+        parameter = function.args.args[0].arg
+        if parameter != ast.unparse(candidate):
+            self.step("run", f"{parameter} = {ast.unparse(candidate)}")
+        self.candidates.add(parameter)
+        self.pure.discard(parameter)
+        self.own.discard(parameter)
+        for statement in function.body:
+            self.statement(statement)
+
+    def is_main_guard(self, node):
+        return isinstance(node, ast.If) and "__name__" in names_in(node.test)
+
+    def is_test_case(self, node):
+        return any(ast.unparse(base) in ("unittest.TestCase", "TestCase") for base in node.bases)
+
+    def test_case(self, node):
+        """The methods of a unittest.TestCase in unittest's order; one with fixtures runs inside."""
+        methods = [item for item in node.body if isinstance(item, ast.FunctionDef)]
+        if any(not method.name.startswith("test") for method in methods):
+            self.step("inside", ast.unparse(node) + "\n" + RUN_TEST_CASE.replace("NAME", node.name))
+            return
+        for method in sorted(methods, key=lambda method: method.name):
+            for statement in method.body:
+                self.statement(self.as_assert(statement))
+
+    def as_assert(self, node):
+        """`self.assertEqual(a, b)` as `assert a == b`; any other statement as it is."""
+        call = node.value if isinstance(node, ast.Expr) else None
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "self"):
+            return node
+        pattern = UNITTEST.get(call.func.attr)
+        count = pattern.count("{") if pattern else 0
+        if not pattern or len(call.args) < count or call.keywords:
+            return node
+        return ast.parse("assert " + pattern.format(*[f"({ast.unparse(argument)})" for argument in call.args])).body[0]
+
+    # -- expressions -----------------------------------------------------------------------------------------------------------
+
+    def expression(self, node):
+        """The tree of an expression, its calls of the answer added to the steps."""
+        if self.is_call_of_answer(node):
+            return self.value(node)
+        if isinstance(node, ast.BoolOp):
+            # Both sides run inside whatever the first gives, so the second must not depend on it: only comparisons of separate calls.
+            return {"op": "and" if isinstance(node.op, ast.And) else "or", "of": [self.expression(item) for item in node.values]}
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return {"op": "not", "of": self.expression(node.operand)}
+        if not self.mentions_answer(node):
+            return {"op": "constant", "value": self.constant(node)}
+        if isinstance(node, ast.Compare):
+            operands = [self.expression(item) for item in (node.left, *node.comparators)]
+            return {"op": "compare", "by": [COMPARISONS[type(item)] for item in node.ops], "of": operands}
+        if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+            return {"op": "arithmetic", "by": ARITHMETIC[type(node.op)], "of": [self.expression(node.left), self.expression(node.right)]}
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return {"op": "function", "name": "neg", "of": [self.expression(node.operand)], "named": {}}
+        if isinstance(node, ast.Call):
+            return self.function(node)
+        raise CannotSplit
+
+    def function(self, node):
+        """abs(...), round(...) and math.isclose(...) around something that is not a plain call."""
+        name = ast.unparse(node.func).removeprefix("math.")
+        known = name in ("abs", "round") or (name in MATH and ("math" in self.pure or name in self.pure))
+        if not known or any(isinstance(argument, ast.Starred) for argument in node.args):
+            raise CannotSplit
+        named = {keyword.arg: self.expression(keyword.value) for keyword in node.keywords if keyword.arg}
+        return {"op": "function", "name": name, "of": [self.expression(argument) for argument in node.args], "named": named}
+
+    def value(self, node):
+        self.passed |= names_in(node)
+        return {"op": "step", "step": self.step("value", ast.unparse(node))}
+
+    def mentions_answer(self, node):
+        return any(self.is_answers(name) for name in names_in(node) - self.bound_in(node))
+
+    def is_answers(self, name):
+        return name in self.values or (name not in self.pure and name not in self.own)
+
+    def bound_in(self, node):
+        stores = {child.id for child in ast.walk(node) if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load)}
+        return stores | {child.arg for child in ast.walk(node) if isinstance(child, ast.arg)}
+
+    def is_call_of_answer(self, node):
+        """True for an expression that only makes a value with the answer: f(x), sorted(f(x)), f(x)[0], f(x).lower(), Solution().g(x)."""
+        if isinstance(node, ast.Name):
+            return node.id in self.values
+        if isinstance(node, ast.Subscript):
+            return self.is_call_of_answer(node.value) and not self.mentions_answer(node.slice)
+        if isinstance(node, ast.Attribute):
+            return self.is_call_of_answer(node.value)
+        if not isinstance(node, ast.Call):
+            return False
+        name = ast.unparse(node.func).removeprefix("collections.")
+        if name in WRAPPERS and names_in(node.func) <= self.pure:
+            return self.wraps_answer(node)
+        return self.is_place_of_answer(node.func) and not self.judges(node)
+
+    def wraps_answer(self, node):
+        """True when the arguments are calls of the answer and constants, at least one of them a call."""
+        arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+        calls = [argument for argument in arguments if self.is_call_of_answer(argument)]
+        return bool(calls) and all(argument in calls or not self.mentions_answer(argument) for argument in arguments)
+
+    def judges(self, node):
+        """True for a call of another function that gets the answer's result beside something else, as in allclose(f(x), 3)."""
+        if names_in(node.func) & self.candidates:
+            return False
+        return len(node.args) + len(node.keywords) > 1 and any(names_in(argument) & self.candidates for argument in node.args)
+
+    def is_place_of_answer(self, node):
+        """True for what stands before the parentheses of a call of the answer: f, Solution().g, obj.method."""
+        if isinstance(node, ast.Name):
+            return self.is_answers(node.id)
+        return isinstance(node, ast.Attribute) and (self.is_call_of_answer(node.value) or self.is_place_of_answer(node.value))
+
+    def may_have_changed(self, name):
+        try:
+            hash(self.namespace.get(name))
+        except TypeError:
+            return True
+        return False
+
+    def constant(self, node):
+        """The encoded value of an expression that needs nothing of the answer."""
+        loaded = names_in(node) - self.bound_in(node)
+        if not loaded <= self.pure or any(self.may_have_changed(name) for name in loaded & self.passed):
+            raise CannotSplit
+        try:
+            value = eval(compile(ast.Expression(node), "<tests>", "eval"), self.namespace)
+        except Exception as error:
+            raise CannotSplit from error
+        text = encode(value)
+        if "O" in text and holds_opaque(value):
+            raise CannotSplit
+        return text
+
+
+UNITTEST = {
+    "assertEqual": "{} == {}", "assertNotEqual": "{} != {}", "assertTrue": "{}", "assertFalse": "not {}", "assertIs": "{} is {}",
+    "assertIsNone": "{} is None", "assertIsNotNone": "{} is not None", "assertIn": "{} in {}", "assertNotIn": "{} not in {}",
+    "assertIsInstance": "isinstance({}, {})", "assertGreater": "{} > {}", "assertLess": "{} < {}", "assertGreaterEqual": "{} >= {}",
+    "assertLessEqual": "{} <= {}", "assertListEqual": "{} == {}", "assertDictEqual": "{} == {}", "assertSetEqual": "{} == {}",
+    "assertTupleEqual": "{} == {}", "assertAlmostEqual": "round(abs({} - {}), 7) == 0",
+}  # fmt: skip
+
+RUN_TEST_CASE = """
+import unittest
+_result = unittest.TestResult()
+unittest.defaultTestLoader.loadTestsFromTestCase(NAME).run(_result)
+assert _result.testsRun and _result.wasSuccessful(), (_result.errors + _result.failures)[0][1]
+"""
+
+
+def holds_opaque(value):
+    """True when something in the value could not be encoded."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return any(map(holds_opaque, value))
+    if isinstance(value, dict):
+        return any(map(holds_opaque, value)) or any(map(holds_opaque, value.values()))
+    return encode(value).startswith("O")
+
+
+def plan(entry_point, setup, tests):
+    """The plan of a problem's tests as JSON: {"steps", "checks"}, or {"error"} with one sentence when a test does not parse."""
+    try:
+        splitter = Splitter(entry_point, setup)
+    except (SyntaxError, ValueError) as error:
+        return json.dumps({"error": f"the setup of the tests does not parse: {error}"})
+    for index, source in enumerate(json.loads(tests)):
+        try:
+            splitter.split_test(index, source)
+        except (SyntaxError, ValueError) as error:
+            return json.dumps({"error": f"test {index + 1} does not parse: {error}"})
+    return json.dumps({"steps": splitter.steps, "checks": splitter.checks})
