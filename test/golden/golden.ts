@@ -30,6 +30,12 @@ export function readBytes(path: string): Uint8Array {
   return bytes;
 }
 
+/** Equality to the bit; quick where toEqual looks at each value. */
+export function sameBytes(a: ArrayBufferView, b: ArrayBufferView): boolean {
+  const bytes = (view: ArrayBufferView) => Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+  return bytes(a).equals(bytes(b));
+}
+
 /** A JSON file. The type is the caller's claim: golden files are part of the tests. */
 export function readJson<T>(path: string): T {
   return JSON.parse(new TextDecoder().decode(readBytes(path)));
