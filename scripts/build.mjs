@@ -3,7 +3,7 @@ import { readdirSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { repository, runTool } from "./install.mjs";
 
-const SOURCES = ["index.html", "package-lock.json", "public", "shaders", "src", "vite.config.ts"];
+const SOURCES = ["index.html", "package-lock.json", "public", "scripts", "shaders", "src", "vite.config.ts"];
 
 export const builtPage = join(repository, "dist");
 
