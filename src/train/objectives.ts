@@ -369,9 +369,13 @@ function isLossType(name: string): name is LossType {
 /**
  * A batch's loss and its derivatives.
  * @param pairs at least one
+ * @throws InputError where the objective needs a rejected answer and a pair has none, or an option is out of its range
  */
 export function evaluateObjective(name: LossType, pairs: readonly PairLogps[], options: ObjectiveOptions): ObjectiveResult {
   const objective: Objective = OBJECTIVES[name];
+  if (objective.rejected && pairs.some(({ rejectedLength }) => rejectedLength === 0)) {
+    throw new InputError(`loss type ${name}: expected a rejected answer in every pair, found a pair without one; give it, or use sft.`);
+  }
   const { losses, dChosen, dRejected } = objective.evaluate(pairs, options);
   if (options.rpoAlpha !== 0) {
     const sft = tokenMean(pairs);

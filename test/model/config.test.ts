@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/input_error.ts";
 import { inverseFrequencies, readConfig } from "../../src/model/config.ts";
@@ -153,6 +154,24 @@ describe("fields", () => {
   ])("%s is refused", (_, change, message) => {
     expect(() => read(change)).toThrow(message);
     expect(() => read(change)).toThrow(/^config\.json: [^\n]+\.$/);
+  });
+
+  test("any value in any field gives a config of whole numbers or one sentence", () => {
+    const field = fc.constantFrom(...Object.keys(base), "rope_scaling", "rope_theta", "layer_types", "num_experts", "use_sliding_window");
+    fc.assert(
+      fc.property(field, fc.jsonValue(), (name, value) => {
+        try {
+          const { C, F, layers, heads, kvHeads, headSize, vocabulary, contextLength } = read({ [name]: value });
+          expect([C, F, layers, heads, kvHeads, headSize, vocabulary, contextLength].every((n) => Number.isSafeInteger(n) && n > 0)).toBe(
+            true,
+          );
+        } catch (error) {
+          if (!(error instanceof InputError)) throw error;
+          expect(error.message.startsWith("config.json: ")).toBe(true);
+        }
+      }),
+      { numRuns: 3000, seed: 5 },
+    );
   });
 
   test("what is no object is refused", () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ModelFiles } from "../../src/model/files.ts";
 import { bytesSource } from "../../src/model/safetensors.ts";
 import { loadTokenizer } from "../../src/model/tokenizer.ts";
+import { tokenizePair } from "../../src/train/pair.ts";
 import { folder, modelFiles, readBytes, readJson } from "../golden/golden.ts";
 
 interface GoldenTokenizer {
@@ -72,6 +73,28 @@ describe("files", () => {
     expect((await loadTokenizer(changed({ ...none, "generation_config.json": { eos_token_id: [318, 316] } }))).eosToken).toBe("<|im_end|>");
     const fromConfig = await loadTokenizer(changed({ ...none, "generation_config.json": null, "config.json": { eos_token_id: 317 } }));
     expect(fromConfig.eosToken).toBe("<|im_start|>");
+  });
+
+  test("the tokenizer's own first token comes where it is asked for", async () => {
+    const first = { id: "<|im_start|>", ids: [317], tokens: ["<|im_start|>"] };
+    const post_processor = {
+      type: "TemplateProcessing",
+      single: [{ SpecialToken: { id: "<|im_start|>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
+      pair: [{ Sequence: { id: "A", type_id: 0 } }, { Sequence: { id: "B", type_id: 1 } }],
+      special_tokens: { "<|im_start|>": first },
+    };
+    const tokenizer = await loadTokenizer(
+      changed({ "tokenizer.json": { ...readJson<object>("models/tiny-qwen2/tokenizer.json"), post_processor } }),
+    );
+    expect(tokenizer.encode("a")).toEqual([97]);
+    expect(tokenizer.encode("a", { addSpecial: true })).toEqual([317, 97]);
+    const pair = tokenizePair(tokenizer, { prompt: "a", chosen: "\n", rejected: "\t" });
+    expect(pair).toEqual({ promptIds: [317, 97], chosenIds: [10, 316], rejectedIds: [9, 316] });
+  });
+
+  test("ids beyond the tokenizer, which a model's vocabulary may have, have no text", async () => {
+    const tokenizer = await loadTokenizer(modelFiles("awkward-qwen2"));
+    expect(tokenizer.decode([97, 330, 98])).toBe("ab");
   });
 
   test("the template is chat_template.jinja, else tokenizer_config's text or its default one", async () => {

@@ -193,6 +193,10 @@ describe("options", () => {
   test("what an objective cannot do is refused", () => {
     expect(() => evaluateObjective("exo_pair", [pair], DEFAULT_OPTIONS)).toThrow("label_smoothing 0: expected more than 0");
     expect(() => evaluateObjective("robust", [pair], { ...DEFAULT_OPTIONS, labelSmoothing: 0.5 })).toThrow("expected less than 0.5");
+    expect(() => evaluateObjective("ipo", [pair, { ...pair, rejectedLength: 0 }], DEFAULT_OPTIONS)).toThrow(
+      "expected a rejected answer in every",
+    );
+    expect(evaluateObjective("sft", [{ ...pair, rejectedLength: 0 }], DEFAULT_OPTIONS).loss).toBe(2);
     expect(() => readLossType("sigmoidal")).toThrow("loss type sigmoidal is not known; expected one of sigmoid, ");
     expect(() => readLossType("toString")).toThrow("not known");
   });
