@@ -3,8 +3,11 @@
 import * as v from "valibot";
 import { InputError } from "../input_error.ts";
 import { PROMPT_STYLES } from "../tasks/prompt.ts";
+import { type LossType, OBJECTIVES } from "../train/objectives.ts";
+import { SCHEDULES } from "../train/schedule.ts";
 import { METHODS } from "./methods.ts";
 
+const LOSS_TYPES = Object.keys(OBJECTIVES) as LossType[];
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const countOrAll = v.pipe(v.number(), v.integer(), v.minValue(0));
 const notNegative = v.pipe(v.number(), v.finite(), v.minValue(0));
@@ -42,12 +45,12 @@ const ConfigSchema = v.strictObject({
   epochs: count,
   /** Pairs per optimiser step. */
   batch_size: count,
-  loss_type: v.pipe(v.string(), v.minLength(1)),
+  loss_type: v.picklist(LOSS_TYPES),
   beta: positive,
   label_smoothing: notNegative,
   rpo_alpha: notNegative,
   learning_rate: positive,
-  lr_scheduler_type: v.picklist(["linear", "cosine", "constant"]),
+  lr_scheduler_type: v.picklist(SCHEDULES),
   /** Steps, or below 1 a share of all steps. */
   warmup_steps: notNegative,
   weight_decay: notNegative,
@@ -73,9 +76,4 @@ export function checkConfig(config: Readonly<Record<string, unknown>>): RunConfi
   if (result.success) return result.output;
   const issue = result.issues[0];
   throw new InputError(`${v.getDotPath(issue) ?? "config"}: ${issue.message}.`);
-}
-
-/** Warm-up in steps: a share below 1 is taken of all steps and rounded up, as TRL does. */
-export function warmupSteps(config: RunConfig, totalSteps: number): number {
-  return config.warmup_steps < 1 ? Math.ceil(config.warmup_steps * totalSteps) : config.warmup_steps;
 }

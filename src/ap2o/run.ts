@@ -13,7 +13,6 @@ import type { Curriculum, PairDraw } from "./curriculum.ts";
 import { evaluationResult, meanPassAtK, quizResult } from "./evaluate.ts";
 import { curriculumOf, hasReplay } from "./methods.ts";
 import { type Counts, countErrors, makeNotebook } from "./notebook.ts";
-import { rememberingJudge } from "./remembering_judge.ts";
 import { type Sitting, sit } from "./sit.ts";
 import type { Student } from "./student.ts";
 
@@ -50,7 +49,6 @@ interface Seconds {
 /** One run. Pull `events()` to the end, or stop pulling and take `kept()`. */
 export class Run {
   readonly #inputs: RunInputs;
-  readonly #judge: Judge;
   readonly #split: Record<Split, Problem[]>;
   readonly #seconds: Seconds = { exam: 0, analysis: 0, correction: 0, quiz: 0, evaluation: 0, firstStep: null };
   readonly #results: { before?: EvaluationResult; after?: EvaluationResult; after_last?: EvaluationResult } = {};
@@ -66,7 +64,6 @@ export class Run {
 
   constructor(inputs: RunInputs) {
     this.#inputs = inputs;
-    this.#judge = rememberingJudge(inputs.judge);
     const { config, problems } = inputs;
     const take = (split: Split, limit: number) => {
       const all = problems.filter((problem) => problem.split === split);
@@ -108,7 +105,7 @@ export class Run {
       stream: "exam",
       trained: false,
     };
-    const answers = yield* sit(this.#inputs.student, this.#judge, sitting, now);
+    const answers = yield* sit(this.#inputs.student, this.#inputs.judge, sitting, now);
     this.#seconds.exam = this.#since(started);
     yield* this.#warnOfInfraErrors(answers);
     return answers;
@@ -137,6 +134,7 @@ export class Run {
     const curriculum = curriculumOf(config.method, notebook, { ...config, totalPairs: this.#totalSteps * config.batch_size });
     const quizSteps = config.quiz_steps || Math.max(1, Math.round(curriculum.pairsPerEpoch / config.batch_size));
     const answers = new Map(exam.flat().map((answer) => [`${answer.task_id} ${answer.sample_index}`, answer]));
+    student.begin(config, this.#totalSteps);
     let quizErrors: Counts | null = null;
 
     yield* this.#quiz(0);
@@ -206,7 +204,7 @@ export class Run {
     const started = now();
     const answers = yield* sit(
       student,
-      this.#judge,
+      this.#inputs.judge,
       {
         ...this.#sitting("quiz", config.quiz_n, config.quiz_temperature, config.quiz_timeout_ms),
         stage: "quiz",
@@ -253,7 +251,7 @@ export class Run {
       stream: "evaluation", // the same draws before and after
       trained: phase !== "before",
     };
-    const answers = yield* sit(student, this.#judge, sitting, now);
+    const answers = yield* sit(student, this.#inputs.judge, sitting, now);
     yield* this.#warnOfInfraErrors(answers);
     const result = evaluationResult(answers);
     this.#results[phase] = result;

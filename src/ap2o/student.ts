@@ -1,6 +1,7 @@
 // Who sits the exam: what the method needs of the model, and nothing of how it computes.
 import type { AdapterFile } from "../model/peft.ts";
 import type { RenderChat } from "../tasks/prompt.ts";
+import type { RunConfig } from "./config.ts";
 
 /** A question to answer; the stream number keys its random draws. */
 export interface Ask {
@@ -50,6 +51,8 @@ export interface Student {
   readonly renderChat: RenderChat;
   /** Answers in the order in which they finish. */
   write(questions: readonly Ask[], options: AskOptions): AsyncIterable<Written>;
+  /** Before the first lesson: sets up the optimiser for a run of `totalSteps` steps. */
+  begin(config: RunConfig, totalSteps: number): void;
   /** One optimiser step on the batch. */
   learn(batch: readonly Lesson[]): Promise<LessonMetrics>;
   /** The adapter's weights now, and back to weights of before. */

@@ -59,6 +59,8 @@ export class FakeStudent implements Student {
     }
   }
 
+  begin(): void {}
+
   async learn(batch: readonly Lesson[]) {
     this.lessons.push([...batch]);
     this.skill += this.gain(this.lessons.length);
@@ -79,12 +81,9 @@ export class FakeStudent implements Student {
   }
 }
 
-/** Reads the verdict off the program; counts what it is asked. */
+/** Reads the verdict off the program. */
 export class FakeJudge implements Judge {
-  judged = 0;
-
   async judge(requests: readonly JudgeRequest[]): Promise<Verdict[]> {
-    this.judged += requests.length;
     await new Promise((resolve) => setTimeout(resolve, requests.length % 3));
     return requests.map(({ program }) => verdictOf(/(\w+) # \d+$/.exec(program)?.[1] ?? "NameError"));
   }

@@ -1,0 +1,145 @@
+// The student on the real engine: a model with a LoRA adapter on the GPU.
+import type { AdapterInfo } from "../gpu/device.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { activationBytes } from "../model/activations.ts";
+import { generate } from "../model/generate.ts";
+import { type Adapter, adapterToFile, createAdapter, writeAdapterWeights } from "../model/lora.ts";
+import { type Model, modelTensors } from "../model/model.ts";
+import type { AdapterFile, LoraConfig } from "../model/peft.ts";
+import { PACK_TOKENS } from "../train/logps.ts";
+import { DEFAULT_OPTIONS } from "../train/objectives.ts";
+import { tokenizePair } from "../train/pair.ts";
+import { Trainer, type TrainOptions } from "../train/trainer.ts";
+import type { RunConfig } from "./config.ts";
+import type { Ask, AskOptions, Lesson, LessonMetrics, Student, Written } from "./student.ts";
+
+/** Answers in the making at once. It changes the speed, never an answer. */
+const BATCH = 64;
+
+/** A device with a model on it. */
+export interface Engine {
+  readonly gpu: Gpu;
+  readonly model: Model;
+  readonly device: AdapterInfo;
+}
+
+/** A student who has learned nothing yet: an adapter as PEFT begins it, which changes no answer. */
+export function newStudent(engine: Engine, config: RunConfig): EngineStudent {
+  return new EngineStudent(engine, createAdapter(engine.gpu, engine.model, loraConfig(config), config.seed));
+}
+
+function loraConfig({ r, lora_alpha, target_modules, use_rslora }: RunConfig): LoraConfig {
+  return { r, lora_alpha, target_modules, use_rslora };
+}
+
+export class EngineStudent implements Student {
+  readonly #engine: Engine;
+  readonly #adapter: Adapter | null;
+  #trainer: Trainer | null = null;
+  #flops = 0;
+  #sampling = { cache: 0, scratch: 0 };
+
+  /** @param adapter null: the base model alone, which cannot learn */
+  constructor(engine: Engine, adapter: Adapter | null) {
+    this.#engine = engine;
+    this.#adapter = adapter;
+  }
+
+  renderChat = (messages: { role: string; content: string }[]): string => this.#engine.model.tokenizer.renderChat(messages, true);
+
+  async *write(questions: readonly Ask[], { trained, ...options }: AskOptions): AsyncGenerator<Written> {
+    const { gpu, model } = this.#engine;
+    const encoded = new Map<string, number[]>();
+    const requests = questions.map(({ prompt, stream }) => {
+      const promptIds = encoded.get(prompt) ?? model.tokenizer.encode(prompt);
+      encoded.set(prompt, promptIds);
+      return { promptIds, stream };
+    });
+    for (const promptIds of encoded.values()) this.#count(promptIds.length, 1);
+    this.#planSampling(Math.max(0, ...[...encoded.values()].map(({ length }) => length)), options.maxNewTokens);
+    for await (const { index, ids, text, ended } of generate(gpu, model, trained ? this.#adapter : null, requests, {
+      ...options,
+      batch: BATCH,
+    })) {
+      this.#count(ids.length + 1, 1);
+      yield { index, text, ended };
+    }
+  }
+
+  begin(config: RunConfig, totalSteps: number): void {
+    if (!this.#adapter) throw new Error("A student without an adapter cannot learn.");
+    this.#trainer = new Trainer(this.#engine.gpu, this.#engine.model, this.#adapter, trainOptions(config, totalSteps));
+  }
+
+  async learn(batch: readonly Lesson[]): Promise<LessonMetrics> {
+    if (!this.#trainer) throw new Error("The lessons have not begun.");
+    const metrics = await this.#trainer.step(batch.map((lesson) => tokenizePair(this.#engine.model.tokenizer, lesson)));
+    this.#count(metrics.tokens, 3); // policy and reference forward, backward to the activations: the weights themselves are frozen
+    return metrics;
+  }
+
+  async weights(): Promise<AdapterFile> {
+    if (!this.#adapter) throw new Error("A student without an adapter has no weights of its own.");
+    return adapterToFile(this.#engine.gpu, this.#adapter);
+  }
+
+  recall({ tensors }: AdapterFile): void {
+    if (!this.#adapter) throw new Error("A student without an adapter has no weights of its own.");
+    writeAdapterWeights(this.#engine.gpu, this.#adapter, tensors);
+  }
+
+  facts(): Record<string, unknown> {
+    const { gpu, model, device } = this.#engine;
+    const { vendor, architecture, description } = device;
+    return {
+      model: { id: model.id, parameters: model.parameters, dtype: model.dtype, sha256: model.sha256 },
+      adapter: { vendor, architecture, description },
+      kernels: {}, // nothing is chosen by measuring yet: the same kernels on every adapter
+      memoryPlan: this.#memoryPlan(),
+      memoryPeak: gpu.counters.peakBytes,
+      flops: this.#flops,
+    };
+  }
+
+  /** Bytes by purpose: what stays for the whole run, training's activations, and the largest sampling so far. */
+  #memoryPlan(): Record<string, number> {
+    const { model } = this.#engine;
+    const weights = modelTensors(model).reduce((sum, { bytes }) => sum + bytes, 0);
+    const plan: Record<string, number> = { weights, lora: 0, optimizer: 0, activations: 0, ...this.#sampling };
+    if (this.#adapter) {
+      const { parameters, gradients, R } = this.#adapter;
+      plan.lora = parameters.bytes + gradients.bytes;
+      plan.optimizer = 2 * parameters.bytes;
+      plan.activations = activationBytes(model.config, { tokens: PACK_TOKENS, slots: PACK_TOKENS, R, training: true });
+    }
+    return { ...plan, total: Object.values(plan).reduce((sum, bytes) => sum + bytes, 0) };
+  }
+
+  #planSampling(longestPrompt: number, maxNewTokens: number): void {
+    const { layers, kvHeads, headSize } = this.#engine.model.config;
+    const slots = BATCH * (longestPrompt + maxNewTokens);
+    const cache = 2 * 4 * layers * kvHeads * headSize * slots;
+    const sizes = { tokens: Math.max(BATCH, longestPrompt), slots, R: this.#adapter?.R ?? 0, training: false };
+    const scratch = activationBytes(this.#engine.model.config, sizes) - cache;
+    this.#sampling = { cache: Math.max(cache, this.#sampling.cache), scratch: Math.max(scratch, this.#sampling.scratch) };
+  }
+
+  /** Adds the work of `passes` passes over `tokens` tokens: two operations per parameter and token (attention's own left out). */
+  #count(tokens: number, passes: number): void {
+    this.#flops += 2 * passes * tokens * this.#engine.model.parameters;
+  }
+}
+
+function trainOptions(config: RunConfig, totalSteps: number): TrainOptions {
+  return {
+    lossType: config.loss_type,
+    objective: { ...DEFAULT_OPTIONS, beta: config.beta, labelSmoothing: config.label_smoothing, rpoAlpha: config.rpo_alpha },
+    schedule: {
+      schedule: config.lr_scheduler_type,
+      learningRate: config.learning_rate,
+      warmupSteps: config.warmup_steps,
+      totalSteps,
+    },
+    optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: config.weight_decay, maxGradNorm: config.max_grad_norm },
+  };
+}

@@ -1,0 +1,53 @@
+// errata generate: text from a prompt.
+
+import { InputError } from "../input_error.ts";
+import { generate } from "../model/generate.ts";
+import type { Model } from "../model/model.ts";
+import { streamOf } from "../random.ts";
+import type { Command } from "./command.ts";
+import { listFlag, numberFlag, readNumber, switchFlag, textFlag } from "./flags.ts";
+import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine } from "./open.ts";
+
+const flags = {
+  ...MODEL_FLAGS,
+  ...ADAPTER_FLAG,
+  prompt: textFlag("TEXT", "what the model continues", null),
+  "prompt-ids": listFlag("1,2,3", "the prompt as token ids, instead of --prompt", null, (text, flag) =>
+    readNumber(text, flag, { integer: true, min: 0 }),
+  ),
+  chat: switchFlag("put --prompt to the model as a chat message, by its own template"),
+  n: numberFlag("N", "samples", 1, { integer: true, min: 1 }, { short: "n" }),
+  temperature: numberFlag("T", "0 is greedy", 0, { min: 0 }),
+  "max-new-tokens": numberFlag("M", "tokens per sample at most", 128, { integer: true, min: 1 }),
+  seed: numberFlag("S", "seed of the random draws", 0, { integer: true, min: 0 }),
+} as const;
+
+export const generateCommand: Command<typeof flags> = {
+  name: "generate",
+  summary: "text from a prompt",
+  description: `Prints one JSON line per sample: text, ids and ended (stop, end_token or length), in order.
+
+  errata generate --prompt "def double(x):" -n 3 --temperature 0.8`,
+  flags,
+  run: async (values, { print, progress, interrupted }) => {
+    if ((values.prompt === null) === (values["prompt-ids"] === null)) throw new InputError("Give either --prompt or --prompt-ids.");
+    const engine = await openEngine(values, progress);
+    const adapter = await openAdapter(engine, values.adapter);
+    const promptIds = values["prompt-ids"] ?? encodePrompt(engine.model, values.prompt ?? "", values.chat);
+    const requests = Array.from({ length: values.n }, (_, i) => ({ promptIds, stream: streamOf(`generate/${i}`) }));
+    const options = { temperature: values.temperature, maxNewTokens: values["max-new-tokens"], seed: values.seed, stop: [] };
+    const lines: string[] = [];
+    for await (const { index, text, ids, ended } of generate(engine.gpu, engine.model, adapter, requests, {
+      ...options,
+      signal: interrupted,
+    })) {
+      lines[index] = JSON.stringify({ text, ids, ended });
+      progress.show(`${Object.keys(lines).length} of ${values.n} samples`);
+    }
+    for (const line of lines) print(line);
+  },
+};
+
+function encodePrompt({ tokenizer }: Model, prompt: string, chat: boolean): number[] {
+  return tokenizer.encode(chat ? tokenizer.renderChat([{ role: "user", content: prompt }], true) : prompt);
+}

@@ -1,0 +1,102 @@
+// The command line: which command, its flags, and what becomes of errors.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { InputError } from "../input_error.ts";
+import type { Console } from "./command.ts";
+import { describeFlags, type Flags, readFlags } from "./flags.ts";
+import { generateCommand } from "./generate_command.ts";
+import { judgeCommand } from "./judge_command.ts";
+import { logpsCommand } from "./logps_command.ts";
+import { ROOT } from "./paths.ts";
+import { openProgress } from "./progress.ts";
+import { runCommand } from "./run_command.ts";
+import { SITTING_COMMANDS } from "./sitting_commands.ts";
+import { trainCommand } from "./train_command.ts";
+
+/** A command with its flags' types behind it: arguments in, work done. */
+interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  readonly help: string;
+  run(args: readonly string[], console: Console): Promise<void>;
+}
+
+function entryOf<F extends Flags>(command: {
+  name: string;
+  summary: string;
+  description: string;
+  flags: F;
+  run(values: ReturnType<typeof readFlags<F>>, console: Console): Promise<void>;
+}): Entry {
+  const { name, summary, description, flags } = command;
+  const help = `errata ${name}: ${summary}\n\n${description}\n\nFlags\n${describeFlags(flags)}\n`;
+  return { name, summary, help, run: (args, console) => command.run(readFlags(name, flags, args), console) };
+}
+
+const ENTRIES: readonly Entry[] = [
+  entryOf(runCommand),
+  ...SITTING_COMMANDS.map((command) => entryOf(command)),
+  entryOf(generateCommand),
+  entryOf(logpsCommand),
+  entryOf(trainCommand),
+  entryOf(judgeCommand),
+];
+
+const HELP = `errata: teaches a small code model from its own mistakes, on WebGPU.
+
+  errata COMMAND [flags]
+
+Commands
+${ENTRIES.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join("\n")}
+
+errata COMMAND --help describes a command, errata --version says the version. Data goes to stdout, progress to stderr. Paths are relative to
+the folder you call from. Bad input ends with one sentence and exit status 2. Under npm: npm run -s errata -- COMMAND.
+`;
+
+/** Runs the command line; gives the exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  const progress = openProgress(process.stderr);
+  const interrupt = new AbortController();
+  process.once("SIGINT", () => {
+    progress.say("stopping; what there is, is kept");
+    interrupt.abort();
+  });
+  try {
+    await dispatch(args, { print: (line) => void process.stdout.write(`${line}\n`), progress, interrupted: interrupt.signal });
+    progress.end();
+    return 0;
+  } catch (error) {
+    progress.end();
+    return report(error, interrupt.signal.aborted);
+  }
+}
+
+async function dispatch([name, ...args]: readonly string[], console: Console): Promise<void> {
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    process.stdout.write(HELP);
+    return;
+  }
+  if (name === "--version") return console.print(version());
+  const entry = ENTRIES.find((candidate) => candidate.name === name);
+  if (!entry) throw new InputError(`There is no command ${name}: errata --help lists them.`);
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(entry.help);
+    return;
+  }
+  await entry.run(args, console);
+}
+
+/** Says what went wrong; gives the exit status: 2 for what the user can mend, 130 when interrupted, 1 for the rest. */
+function report(error: unknown, interrupted: boolean): number {
+  if (interrupted && error instanceof DOMException && error.name === "AbortError") return 130;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`errata: ${message.replace(/\s*\n\s*/g, " ")}\n`);
+  if (error instanceof InputError) return 2;
+  if (error instanceof Error && process.env.ERRATA_DEBUG) process.stderr.write(`${error.stack}\n`);
+  return 1;
+}
+
+function version(): string {
+  const { version }: { version: string } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  return version;
+}

@@ -1,0 +1,63 @@
+// What most commands begin with: the device, the model on it, the judge, the problems. Everything is looked at before the slow part.
+import { findChromium } from "../../scripts/find_chromium.mjs";
+import type { Engine } from "../ap2o/engine_student.ts";
+import { openDevice } from "../gpu/device.ts";
+import { Gpu } from "../gpu/gpu.ts";
+import { InputError } from "../input_error.ts";
+import { type Adapter, adapterFromFile } from "../model/lora.ts";
+import { loadModel, type WeightDtype } from "../model/model.ts";
+import { readAdapter } from "../model/peft.ts";
+import type { Judge } from "../python/judge.ts";
+import { readProblems, selectProblems } from "../tasks/formats.ts";
+import type { Problem } from "../tasks/problem.ts";
+import { choiceFlag, listFlag, textFlag } from "./flags.ts";
+import { folderFiles } from "./folder.ts";
+import { openBrowserJudge } from "./judge_browser.ts";
+import { callerPath, DEMO_MODEL, DEMO_PROBLEMS, readInput } from "./paths.ts";
+import type { Progress } from "./progress.ts";
+
+export const MODEL_FLAGS = {
+  model: textFlag("FOLDER", "the model: a Hugging Face folder (the embedded one)", ""),
+  dtype: choiceFlag(["f32", "f16"], "how its weights are kept on the GPU", "f32"),
+} as const;
+
+export const ADAPTER_FLAG = { adapter: textFlag("FOLDER", "a PEFT adapter to put on the model", null) } as const;
+
+export const PROBLEM_FLAGS = {
+  problems: textFlag("FILE", "problems: Errata's format, MBPP or HumanEval; .json, .jsonl, .gz (the embedded ones)", ""),
+  "task-ids": listFlag("A,B", "only these problems", null, (text) => text),
+} as const;
+
+/** Opens the device and loads the model onto it. Throws an InputError where the folder or the adapter is missing or unfit. */
+export async function openEngine(values: { model: string; dtype: WeightDtype }, progress: Progress): Promise<Engine> {
+  const files = await folderFiles(values.model === "" ? DEMO_MODEL : callerPath(values.model));
+  const { device, adapter } = await openDevice().catch((error: unknown) => {
+    throw new InputError(error instanceof Error ? error.message : String(error));
+  });
+  const gpu = new Gpu(device);
+  const onProgress = (done: number, total: number) => progress.show(`loading ${files.id}: ${done} of ${total} tensors`);
+  const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress });
+  progress.say(`${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`);
+  return { gpu, model, device: adapter };
+}
+
+/** The adapter of --adapter on the model, or null where none is named. */
+export async function openAdapter(engine: Engine, folder: string | null): Promise<Adapter | null> {
+  if (folder === null) return null;
+  const file = await readAdapter(await folderFiles(callerPath(folder)), engine.model.config);
+  return adapterFromFile(engine.gpu, engine.model, file);
+}
+
+/** The problems of --problems, those of --task-ids where they are named; `seed` decides the splits of files that name none. */
+export function openProblems(values: { problems: string; "task-ids": readonly string[] | null }, seed: number): Problem[] {
+  const path = values.problems === "" ? DEMO_PROBLEMS : callerPath(values.problems);
+  const problems = readProblems(readInput(path, "problem file"), path, seed);
+  return values["task-ids"] === null ? problems : selectProblems(problems, values["task-ids"], path);
+}
+
+/** Starts the sandbox in a headless Chromium. */
+export async function openJudge(progress: Progress): Promise<Judge> {
+  if (!findChromium()) throw new InputError("Judging needs a Chromium and none was found: install one, or name it in ERRATA_CHROMIUM.");
+  progress.show("starting Python in the sandbox");
+  return openBrowserJudge();
+}

@@ -1,0 +1,161 @@
+// errata run: the whole loop and the evaluation before and after it.
+
+import { newStudent } from "../ap2o/engine_student.ts";
+import { METHODS } from "../ap2o/methods.ts";
+import { configOf, PRESETS, type PresetName } from "../ap2o/presets.ts";
+import { Run } from "../ap2o/run.ts";
+import { appendsOf } from "../ap2o/run_files.ts";
+import { InputError } from "../input_error.ts";
+import { writeAdapter } from "../model/peft.ts";
+import type { RunEvent } from "../records.ts";
+import { PROMPT_STYLES } from "../tasks/prompt.ts";
+import { OBJECTIVES } from "../train/objectives.ts";
+import type { Command } from "./command.ts";
+import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
+import { MODEL_FLAGS, openEngine, openJudge, openProblems, PROBLEM_FLAGS } from "./open.ts";
+import { OutFolder } from "./out_folder.ts";
+import { callerPath } from "./paths.ts";
+import { duration, type Progress } from "./progress.ts";
+
+const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
+const FILES = [
+  "run.json",
+  "metrics.jsonl",
+  "samples.jsonl",
+  "results.jsonl",
+  "notebook.json",
+  "preferences.jsonl",
+  "quizzes.jsonl",
+  "adapter",
+  "adapter_last",
+];
+
+const flags = {
+  method: choiceFlag(METHODS, "what it is trained on", "ap2o-h2l"),
+  preset: choiceFlag(PRESET_NAMES, "how much of everything", "demo"),
+  out: textFlag("FOLDER", "where the run's files go", null),
+  seed: numberFlag("S", "seed of every draw", 0, { integer: true, min: 0, max: 2 ** 32 - 1 }),
+  ...MODEL_FLAGS,
+  ...PROBLEM_FLAGS,
+  "prompt-style": choiceFlag(PROMPT_STYLES, "how problems are put to the model (the preset's)", null),
+  rule: choiceFlag(["paper", "reference"], "where paper and code differ: as which (paper)", null),
+  scope: choiceFlag(["problem", "corpus"], "an error is frequent within its problem or over all (problem)", null),
+  "loss-type": choiceFlag(Object.keys(OBJECTIVES), "the objective (sigmoid: DPO)", null),
+  "shuffle-verdicts": switchFlag("the control: the exam's verdicts are permuted, so that nothing can be learned from them"),
+  set: listFlag("NAME=VALUE,...", "other settings, by their names in run.json's config", [], readSetting),
+} as const;
+
+export const runCommand: Command<typeof flags> = {
+  name: "run",
+  summary: "the whole loop: exam, analysis, correction, quiz; evaluation before and after",
+  description: `Lets the model sit an exam, sorts its failures, trains a LoRA adapter on them in the method's order, quizzes it in between and evaluates it before
+and after. Writes run.json, samples.jsonl, results.jsonl, notebook.json, preferences.jsonl, metrics.jsonl, quizzes.jsonl, adapter/ (the best
+quiz's weights, PEFT) and adapter_last/; prints run.json's main figures. Ctrl-C stops and keeps what was trained.
+
+  errata run --preset smoke --out SMOKE
+  errata run --method ap2o-l2h --seed 2 --set steps=160,learning_rate=2e-4 --out RUN`,
+  flags,
+  run: async (values, { print, progress, interrupted }) => {
+    if (values.out === null) throw new InputError("Say where the run's files go: --out FOLDER.");
+    const named = {
+      ...(values["prompt-style"] !== null && { prompt_style: values["prompt-style"] }),
+      ...(values.rule !== null && { rule: values.rule }),
+      ...(values.scope !== null && { scope: values.scope }),
+      ...(values["loss-type"] !== null && { loss_type: values["loss-type"] }),
+      ...(values["shuffle-verdicts"] && { shuffle_verdicts: true }),
+    };
+    const config = configOf(values.preset, values.method, values.seed, { ...named, ...Object.fromEntries(values.set) });
+    const problems = openProblems(values, values.seed);
+    const out = new OutFolder(callerPath(values.out));
+    out.remove(...FILES);
+
+    const judging = openJudge(progress);
+    judging.catch(() => {}); // reported below, after the engine's own message
+    const engine = await openEngine(values, progress);
+    const judge = await judging;
+    try {
+      const run = new Run({
+        preset: values.preset,
+        config,
+        problems,
+        student: newStudent(engine, config),
+        judge,
+        now: () => performance.now(),
+      });
+      try {
+        for await (const event of run.events()) {
+          for (const { file, text } of appendsOf(event)) out.append(file, text);
+          tell(event, progress);
+          if (interrupted.aborted) break;
+        }
+      } finally {
+        const { run: record, best, last } = await run.kept();
+        out.write("run.json", `${JSON.stringify(record, null, 2)}\n`);
+        for (const { path, bytes } of writeAdapter(best, engine.model.id)) out.write(`adapter/${path}`, bytes);
+        for (const { path, bytes } of writeAdapter(last, engine.model.id)) out.write(`adapter_last/${path}`, bytes);
+        const { method, seed, exam, before, after, after_last, steps, bestStep, seconds } = record;
+        print(JSON.stringify({ method, seed, exam, before, after, after_last, steps, bestStep, seconds }));
+      }
+    } finally {
+      await judge.close();
+    }
+  },
+};
+
+/** Tells an event on stderr: what goes on in the live line, what stays in a line of its own. */
+function tell(event: RunEvent, progress: Progress): void {
+  if (event.type === "stage" || event.type === "step") progress.show(goingOn(event));
+  const line = worthKeeping(event);
+  if (line !== null) progress.say(line);
+}
+
+function goingOn(event: Extract<RunEvent, { type: "stage" | "step" }>): string {
+  if (event.type === "stage") {
+    const unit = event.stage === "correction" ? "steps" : "answers";
+    const left = event.secondsLeft === null || event.done === event.total ? "" : `, ${duration(event.secondsLeft)} left`;
+    return `${event.phase ?? event.stage}: ${event.done} of ${event.total} ${unit}${left}`;
+  }
+  const { step, loss, grad_norm } = event.metrics;
+  const margin = event.metrics["rewards/margins"];
+  const margins = margin === undefined ? "" : `, margin ${margin.toFixed(3)}`;
+  return `step ${step} of ${event.steps}: loss ${loss.toFixed(3)}${margins}, gradient norm ${grad_norm.toFixed(2)}`;
+}
+
+function worthKeeping(event: RunEvent): string | null {
+  switch (event.type) {
+    case "notebook": {
+      const { counts, problems, dropped } = event.notebook;
+      return `notebook: ${problems.length} problems to train on, ${dropped.length} left out; errors: ${countsText(counts)}`;
+    }
+    case "quiz": {
+      const { step, errors } = event.quiz;
+      const star = event.best ? " (best so far)" : "";
+      return `quiz at step ${step}: pass@1 ${event.quiz["pass@1"].toFixed(3)}${star}; errors: ${countsText(errors)}`;
+    }
+    case "evaluation": {
+      const { errors, problems, n } = event.result;
+      return `${event.phase}: pass@1 ${event.result["pass@1"].toFixed(3)} on ${problems} problems x ${n}; errors: ${countsText(errors)}`;
+    }
+    case "warning":
+      return `warning: ${event.message}`;
+    case "stage":
+    case "step":
+    case "answer":
+    case "finished":
+      return null;
+  }
+}
+
+function countsText(counts: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(counts).map(([type, count]) => `${type} ${count}`);
+  return parts.length === 0 ? "none" : parts.join(", ");
+}
+
+/** NAME=VALUE as a setting: numbers and true / false are read as such. */
+function readSetting(text: string, flag: string): [string, number | string | boolean] {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InputError(`--${flag} takes NAME=VALUE; found ${text}.`);
+  const [name, value] = [text.slice(0, at), text.slice(at + 1)];
+  if (value === "true" || value === "false") return [name, value === "true"];
+  return [name, value.trim() !== "" && Number.isFinite(Number(value)) ? Number(value) : value];
+}

@@ -1,0 +1,155 @@
+// errata train: optimiser steps over a file of pairs.
+
+import type { Engine } from "../ap2o/engine_student.ts";
+import { InputError } from "../input_error.ts";
+import { type Adapter, adapterGradients, adapterToFile, createAdapter } from "../model/lora.ts";
+import { writeAdapter } from "../model/peft.ts";
+import { writeSafetensors } from "../model/safetensors.ts";
+import { PROJECTIONS } from "../model/weight_shapes.ts";
+import { DEFAULT_OPTIONS, OBJECTIVES, readLossType } from "../train/objectives.ts";
+import { readFocalMasks, type TokenPair } from "../train/pair.ts";
+import { SCHEDULES } from "../train/schedule.ts";
+import { Trainer, type TrainingPair, type TrainOptions } from "../train/trainer.ts";
+import type { Command } from "./command.ts";
+import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag, type Values } from "./flags.ts";
+import { PAIRS_FLAG, pairsOf, pairsPath } from "./logps_command.ts";
+import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine } from "./open.ts";
+import { OutFolder } from "./out_folder.ts";
+import { callerPath, readInput } from "./paths.ts";
+
+const counted = { integer: true, min: 1 } as const;
+
+const flags = {
+  ...MODEL_FLAGS,
+  ...ADAPTER_FLAG,
+  ...PAIRS_FLAG,
+  limit: numberFlag("N", "only the first N pairs (all)", null, counted),
+  out: textFlag("FOLDER", "where metrics.jsonl and adapter/ go", null),
+  steps: numberFlag("N", "optimiser steps (once through the pairs)", null, counted),
+  batch: numberFlag("B", "pairs per step", 8, counted),
+  "gradient-accumulation-steps": numberFlag("N", "batches per step", 1, counted),
+  "learning-rate": numberFlag("X", "the highest learning rate", 1e-4, { min: 0 }),
+  "lr-scheduler-type": choiceFlag(SCHEDULES, "how it falls", "linear"),
+  "warmup-steps": numberFlag("N", "steps of warm-up, or a share of all steps below 1", 0, { min: 0 }),
+  "weight-decay": numberFlag("X", "AdamW's weight decay", 0, { min: 0 }),
+  "max-grad-norm": numberFlag("X", "gradients are clipped to this norm; 0 = not", 1, { min: 0 }),
+  "loss-type": textFlag("NAME", "TRL's names, sft, focal", "sigmoid"),
+  "focal-masks": textFlag("FILE", "JSON: for each pair {chosen, rejected}, 1 for the tokens that count", null),
+  beta: numberFlag("X", "DPO's beta", DEFAULT_OPTIONS.beta, { min: 0 }),
+  "label-smoothing": numberFlag("X", "share of labels taken as wrong", DEFAULT_OPTIONS.labelSmoothing, { min: 0, max: 1 }),
+  r: numberFlag("R", "LoRA's rank, without --adapter", 8, counted),
+  "lora-alpha": numberFlag("X", "LoRA's alpha, without --adapter", 16, { min: 0 }),
+  "target-modules": listFlag("A,B", "the projections that get LoRA, without --adapter", PROJECTIONS, readProjection),
+  "use-rslora": switchFlag("scale by alpha / sqrt(r), without --adapter"),
+  seed: numberFlag("S", "seed of the new adapter, without --adapter", 0, { integer: true, min: 0 }),
+  "dump-grads": textFlag("FILE", "the first step's gradients before clipping, as safetensors with PEFT's names", null),
+} as const;
+
+type TrainValues = Values<typeof flags>;
+
+export const trainCommand: Command<typeof flags> = {
+  name: "train",
+  summary: "optimiser steps over a file of preference pairs",
+  description: `Goes through the pairs again and again in the file's order; the reference is the model with its adapter off. Writes metrics.jsonl (one line
+per step, TRL's names) and adapter/ (PEFT); prints the last step's metrics.
+
+  errata train --pairs RUN/preferences.jsonl --steps 20 --learning-rate 3e-4 --out OUT`,
+  flags,
+  run: async (values, { print, progress, interrupted }) => {
+    if (values.out === null) throw new InputError("Say where the adapter goes: --out FOLDER.");
+    const file = pairsPath(values.pairs);
+    const text = new TextDecoder().decode(readInput(file, "file of pairs"));
+    const lossType = readLossType(values["loss-type"]);
+    const out = new OutFolder(callerPath(values.out));
+    out.remove("metrics.jsonl", "adapter");
+
+    const engine = await openEngine(values, progress);
+    const { gpu, model } = engine;
+    const pairs = readTrainingPairs(text, file, values, engine);
+    const adapter = (await openAdapter(engine, values.adapter)) ?? newAdapter(values, engine);
+    const perStep = values.batch * values["gradient-accumulation-steps"];
+    const steps = values.steps ?? Math.ceil(pairs.length / perStep);
+    const trainer = new Trainer(gpu, model, adapter, trainOptions(values, lossType, steps));
+    const batchOf = (step: number) => Array.from({ length: perStep }, (_, i) => pairs[(step * perStep + i) % pairs.length]!);
+
+    if (values["dump-grads"] !== null) {
+      await trainer.computeGradients(batchOf(0));
+      writeGradients(callerPath(values["dump-grads"]), await adapterGradients(gpu, adapter));
+    }
+    let last = "";
+    for (let step = 0; step < steps && !interrupted.aborted; step++) {
+      const started = performance.now();
+      const { tokens, ...metrics } = await trainer.step(batchOf(step));
+      const tokens_per_second = tokens / ((performance.now() - started) / 1000);
+      last = JSON.stringify({ step: step + 1, epoch: ((step + 1) * perStep) / pairs.length, ...metrics, tokens_per_second });
+      out.append("metrics.jsonl", `${last}\n`);
+      progress.show(`step ${step + 1} of ${steps}: loss ${metrics.loss.toFixed(4)}, gradient norm ${metrics.grad_norm.toFixed(3)}`);
+    }
+    await writeAdapterFolder(out, "adapter", adapter, engine);
+    print(last);
+  },
+};
+
+function readTrainingPairs(text: string, file: string, values: TrainValues, { model }: Engine): TrainingPair[] {
+  const lossType = readLossType(values["loss-type"]);
+  const all = pairsOf(text, file, model);
+  const pairs = all.slice(0, values.limit ?? all.length);
+  if (!OBJECTIVES[lossType].rejected) return pairs.map((pair) => ({ ...pair, rejectedIds: [] }));
+  const without = pairs.findIndex(({ rejectedIds }) => rejectedIds.length === 0);
+  if (without >= 0) throw new InputError(`${file}: pair ${without + 1} has no rejected answer, which --loss-type ${lossType} needs.`);
+  return lossType === "focal" ? withMasks(pairs, values["focal-masks"]) : pairs;
+}
+
+function withMasks(pairs: readonly TokenPair[], path: string | null): TrainingPair[] {
+  if (path === null) throw new InputError("--loss-type focal needs the tokens that count: --focal-masks FILE.");
+  const file = callerPath(path);
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder().decode(readInput(file, "file of masks")));
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`${file} is not JSON.`);
+  }
+  return readFocalMasks(json, file, pairs).map(({ rejected }, i) => ({ ...pairs[i]!, rejectedMask: rejected }));
+}
+
+function newAdapter(values: TrainValues, { gpu, model }: Engine): Adapter {
+  const config = {
+    r: values.r,
+    lora_alpha: values["lora-alpha"],
+    target_modules: [...values["target-modules"]],
+    use_rslora: values["use-rslora"],
+  };
+  return createAdapter(gpu, model, config, values.seed);
+}
+
+function trainOptions(values: TrainValues, lossType: TrainOptions["lossType"], totalSteps: number): TrainOptions {
+  return {
+    lossType,
+    objective: { ...DEFAULT_OPTIONS, beta: values.beta, labelSmoothing: values["label-smoothing"] },
+    schedule: {
+      schedule: values["lr-scheduler-type"],
+      learningRate: values["learning-rate"],
+      warmupSteps: values["warmup-steps"],
+      totalSteps,
+    },
+    optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: values["weight-decay"], maxGradNorm: values["max-grad-norm"] },
+  };
+}
+
+/** Writes an adapter's weights as they are now, in PEFT's files. */
+export async function writeAdapterFolder(out: OutFolder, folder: string, adapter: Adapter, { gpu, model }: Engine): Promise<void> {
+  for (const { path, bytes } of writeAdapter(await adapterToFile(gpu, adapter), model.id)) out.write(`${folder}/${path}`, bytes);
+}
+
+function writeGradients(path: string, gradients: Awaited<ReturnType<typeof adapterGradients>>): void {
+  const tensors = [...gradients].map(([name, { shape, data }]) => ({ name, shape, data }));
+  const folder = new OutFolder(path.replace(/[^/\\]*$/, ""));
+  folder.write(path.slice(folder.path.length), writeSafetensors(tensors));
+}
+
+function readProjection(text: string, flag: string) {
+  const projection = PROJECTIONS.find((name) => name === text);
+  if (!projection) throw new InputError(`--${flag} takes ${PROJECTIONS.join(", ")}; found ${text}.`);
+  return projection;
+}
