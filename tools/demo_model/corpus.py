@@ -1,61 +1,70 @@
-"""Writes the pre-training texts: problems of the combinations that are not held out, answered rightly and mistakenly.
+"""Writes the pre-training problems, with right and wrong answers, and draws the training texts from them.
 
-    python corpus.py build/corpus.jsonl --problems 14000 --wrong 0.7
+    python corpus.py build/corpus.jsonl --problems 16000
 """
 
 import argparse
-import collections
+import functools
 import json
 import random
-import sys
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 from held_out import training_combinations
-from mistakes import draw_wrong, wrong_answers
-from problems import Combination, make_problem
-from sources import SOURCES
+from mistakes import CLASS_WEIGHTS, MISTAKES, wrong_answers
+from problems import by_source, draw_combination, make_problem
 
-ANSWERS_PER_PROBLEM = 5
+SEED = 7
 BODIES = 10
+HABIT = 1.3  # how unevenly mistakes are made: the spread of the logarithm of their weights
+WEIGHTS = {m.name: m.weight for m in MISTAKES}
+
+Entry = dict[str, Any]  # prompt, topic, right: [body], wrong: {class: [[body, mistake]]}
 
 
-def draw_combination(by_source: dict[str, list[Combination]], rng: random.Random) -> Combination:
-    source = rng.choices(SOURCES, [s.weight for s in SOURCES])[0]
-    return rng.choice(by_source[source.name])
-
-
-def texts(problems: int, wrong: float, seed: int) -> Iterator[dict[str, str]]:
-    """Prompt, answer and error class ("" for right) of every training text."""
+def entries(problems: int, seed: int = SEED) -> Iterator[Entry]:
+    """Problems of the combinations that are not held out."""
     rng = random.Random(seed)
-    by_source: dict[str, list[Combination]] = {}
-    for combination in training_combinations():
-        by_source.setdefault(combination.source.name, []).append(combination)
+    pool = by_source(training_combinations())
     for _ in range(problems):
-        problem = make_problem(draw_combination(by_source, rng), rng, BODIES)
-        mistakes = wrong_answers(problem, rng)
-        for _ in range(ANSWERS_PER_PROBLEM):
-            if mistakes and rng.random() < wrong:
-                answer = draw_wrong(mistakes, rng)
-                yield {"prompt": problem.prompt, "answer": answer.body, "error": answer.error}
-            else:
-                yield {"prompt": problem.prompt, "answer": rng.choice(problem.bodies), "error": ""}
+        problem = make_problem(draw_combination(pool, rng), rng, BODIES)
+        wrong = {error: [[a.body, a.mistake.name] for a in answers] for error, answers in wrong_answers(problem, rng).items()}
+        yield {"prompt": problem.prompt, "topic": problem.combination.topic, "right": problem.bodies, "wrong": wrong}
+
+
+@functools.cache
+def habit(topic: str, name: str) -> float:
+    """How much more often this class or mistake is made in this topic: beginners repeat their own mistakes.
+
+    A factor for the source and one for the operation, so that what is learned about one topic holds in others.
+    """
+    factors = [random.Random(f"{part} {name}").lognormvariate(0.0, HABIT) for part in topic.split("/")]
+    return factors[0] * factors[1]
+
+
+def draw_wrong(entry: Entry, rng: random.Random) -> str:
+    """The class is drawn first, so that no class crowds out the rest."""
+    topic, wrong = entry["topic"], entry["wrong"]
+    classes = list(wrong)
+    error = rng.choices(classes, [CLASS_WEIGHTS.get(c, 5) * habit(topic, c) for c in classes])[0]
+    return rng.choices(wrong[error], [WEIGHTS[name] * habit(topic, name) for _, name in wrong[error]])[0][0]
+
+
+def draw_answer(entry: Entry, wrong_share: float, rng: random.Random) -> str:
+    if entry["wrong"] and rng.random() < wrong_share:
+        return draw_wrong(entry, rng)
+    return rng.choice(entry["right"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--problems", type=int, default=14000)
-    parser.add_argument("--wrong", type=float, default=0.7)
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--problems", type=int, default=16000)
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    classes: collections.Counter[str] = collections.Counter()
     with args.out.open("w") as file:
-        for text in texts(args.problems, args.wrong, args.seed):
-            classes[text["error"]] += 1
-            file.write(json.dumps(text) + "\n")
-    print(classes.most_common(), file=sys.stderr)
+        for entry in entries(args.problems):
+            file.write(json.dumps(entry) + "\n")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ def plain_config() -> dict[str, Any]:
 def write_weights(source: Path, out: Path) -> None:
     weights = {name: t.to(torch.float16).contiguous() for name, t in load_file(source / "model.safetensors").items() if name != "lm_head.weight"}
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
+    (out / "model.safetensors").chmod(0o644)
 
 
 @torch.no_grad()

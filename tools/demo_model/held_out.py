@@ -4,29 +4,38 @@
 """
 
 import argparse
+import collections
 import json
 import random
 from pathlib import Path
 
-from problems import Combination, Problem, combinations, make_problem
-from sources import SOURCES
+from mistakes import wrong_answers
+from problems import Combination, Problem, by_source, combinations, draw_combination, make_problem
 
 SEED = 20
 SPLITS = {"train": 112, "validation": 40, "evaluation": 60}
+HELD_OUT = 250
+DRAWS = 6  # draws per combination, of which the one whose tests catch most mistakes is kept
 MIN_RESULTS = 2  # different expected values among a problem's tests
 
 
 def held_out() -> list[Combination]:
-    """Held-out combinations in the order in which they are tried: every family by its weight, more than are used."""
+    """Held-out combinations in the order in which they are tried; a few more than are used.
+
+    Of every source and operation at least two thirds stay in training.
+    """
     rng = random.Random(SEED)
-    total = sum(s.weight for s in SOURCES)
-    wanted = sum(SPLITS.values()) * 1.15
-    chosen = []
-    for source in SOURCES:
-        mine = [c for c in combinations() if c.source is source]
-        chosen += rng.sample(mine, round(wanted * source.weight / total))
-    rng.shuffle(chosen)
-    return chosen
+    everything = combinations()
+    pool = by_source(everything)
+    sizes = collections.Counter(c.topic for c in everything)
+    taken: collections.Counter[str] = collections.Counter()
+    chosen: dict[str, Combination] = {}
+    while len(chosen) < HELD_OUT:
+        combination = draw_combination(pool, rng)
+        if combination.key not in chosen and taken[combination.topic] < sizes[combination.topic] // 3:
+            taken[combination.topic] += 1
+            chosen[combination.key] = combination
+    return list(chosen.values())
 
 
 def training_combinations() -> list[Combination]:
@@ -38,14 +47,21 @@ def expected(test: str) -> str:
     return test.rsplit(" == ", 1)[-1].rsplit(" is ", 1)[-1]
 
 
+def results(problem: Problem) -> int:
+    return len({expected(test) for test in problem.tests})
+
+
+def caught(problem: Problem) -> tuple[int, int]:
+    """How many mistakes the tests catch; then how many different results they ask for."""
+    wrong = wrong_answers(problem, random.Random(SEED))
+    return sum(map(len, wrong.values())), results(problem)
+
+
 def good_problem(combination: Combination, rng: random.Random, used: set[str]) -> Problem | None:
-    """A problem whose tests tell answers apart and occur nowhere else; None if ten draws give none."""
-    for _ in range(10):
-        problem = make_problem(combination, rng)
-        varied = len({expected(t) for t in problem.tests}) >= MIN_RESULTS
-        if varied and len(set(problem.tests)) == len(problem.tests) and not used & set(problem.tests):
-            return problem
-    return None
+    """The draw with the best tests among those that occur nowhere else; None where no draw tells answers apart."""
+    drawn = [make_problem(combination, rng) for _ in range(DRAWS)]
+    fresh = [p for p in drawn if len(set(p.tests)) == len(p.tests) and not used & set(p.tests) and results(p) >= MIN_RESULTS]
+    return max(fresh, key=caught, default=None)
 
 
 def row(problem: Problem, index: int, split: str) -> dict[str, object]:

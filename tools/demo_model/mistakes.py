@@ -187,7 +187,7 @@ MISTAKES = (
     Mistake("call for index", 2, swap(r"\b(xs|s|a|b|d|words|values)\[(\w+)\]", r"\1(\2)")),
     Mistake("compare with None", 3, swap(r"(?:\w+ is None or |default=None)", "")),
     Mistake("rest is not a list", 3, swap(r"\[([^\[\]\n]+)\] \+ rest", r"\1 + rest")),
-    Mistake("function not called", 2, swap(r"\b(len|sum)\((\w+)\)", r"\1[\2]")),
+    Mistake("function not called", 0.7, swap(r"\b(len|sum)\((\w+)\)", r"\1[\2]")),
     # SyntaxError, IndentationError
     Mistake("no colon", 4, swap(r":\n", "\n")),
     Mistake("open bracket", 2, swap(r"[)\]](?=\n|$)", "")),
@@ -225,8 +225,8 @@ MISTAKES = (
 )
 
 CLASS_WEIGHTS = {
-    "AssertionError": 16, "SyntaxError": 3, "IndentationError": 4, "NameError": 7, "UnboundLocalError": 9, "TypeError": 12, "AttributeError": 10,
-    "IndexError": 14, "KeyError": 50, "ValueError": 16, "ZeroDivisionError": 20, "RecursionError": 25, "TimeoutError": 14,
+    "AssertionError": 10, "SyntaxError": 3, "IndentationError": 4, "NameError": 7, "UnboundLocalError": 9, "TypeError": 12, "AttributeError": 10,
+    "IndexError": 14, "KeyError": 50, "ValueError": 30, "ZeroDivisionError": 90, "RecursionError": 25, "TimeoutError": 14,
 }
 
 
@@ -251,10 +251,3 @@ def wrong_answers(problem: Problem, rng: random.Random) -> dict[str, list[WrongA
         if error:
             by_class.setdefault(error, []).append(WrongAnswer(wrong, error, mistake))
     return by_class
-
-
-def draw_wrong(by_class: dict[str, list[WrongAnswer]], rng: random.Random) -> WrongAnswer:
-    """The class is drawn first, so that no class crowds out the rest."""
-    error = rng.choices(list(by_class), [CLASS_WEIGHTS.get(name, 5) for name in by_class])[0]
-    answers = by_class[error]
-    return rng.choices(answers, [a.mistake.weight for a in answers])[0]

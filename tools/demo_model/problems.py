@@ -28,6 +28,11 @@ class Combination:
         return "/".join((self.source.name, self.operation.name, self.map.name or "plain", self.condition.name))
 
 
+    @property
+    def topic(self) -> str:
+        return f"{self.source.name}/{self.operation.name}"
+
+
 @dataclass(frozen=True)
 class Problem:
     combination: Combination
@@ -56,6 +61,18 @@ def combinations() -> list[Combination]:
         for mapped in maps_for(source, operation)
         for condition in source.conditions
     ]
+
+
+def draw_combination(pool: dict[str, list[Combination]], rng: random.Random) -> Combination:
+    """A source by its weight, then an operation, then a map and a condition: rare operations are not crowded out."""
+    source = rng.choices(SOURCES, [s.weight for s in SOURCES])[0]
+    mine = pool[source.name]
+    operation = rng.choice(sorted({c.operation.name for c in mine}))
+    return rng.choice([c for c in mine if c.operation.name == operation])
+
+
+def by_source(chosen: list[Combination]) -> dict[str, list[Combination]]:
+    return {source.name: [c for c in chosen if c.source is source] for source in SOURCES}
 
 
 def splice(template: str, mark: str, text: str) -> str:

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from transformers import Qwen2ForCausalLM
 
 import judge
-from corpus import texts
+from corpus import SEED, draw_answer, entries
 from held_out import SPLITS, demo_problems, training_combinations
 from mistakes import CLASS_WEIGHTS, MISTAKES, wrong_answers
 from problems import combinations, make_problem, masked
@@ -21,8 +21,6 @@ from train import END_ID
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "public/models/demo"
 ROWS = [json.loads(line) for line in (ROOT / "public/problems/demo.jsonl").read_text().splitlines()]
-CORPUS_PROBLEMS = 14000  # as many as the model was trained on
-CORPUS_SEED = 7
 
 
 def key(row: dict[str, str]) -> str:
@@ -34,7 +32,7 @@ def training_prompts() -> set[str]:
     corpus = Path(__file__).parent / "build/corpus.jsonl"
     if corpus.exists():
         return {masked(json.loads(line)["prompt"]) for line in corpus.read_text().splitlines()}
-    rng = random.Random(CORPUS_SEED)
+    rng = random.Random(SEED)
     return {masked(make_problem(c, rng, 1).prompt) for c in training_combinations() for _ in range(4)}
 
 
@@ -99,7 +97,9 @@ def test_every_mistake_and_every_class_occurs() -> None:
 
 
 def test_the_corpus_repeats_with_its_seed() -> None:
-    assert list(texts(20, 0.7, 3)) == list(texts(20, 0.7, 3))
+    first, again = list(entries(20)), list(entries(20))
+    assert first == again
+    assert [draw_answer(e, 0.7, random.Random(1)) for e in first] == [draw_answer(e, 0.7, random.Random(1)) for e in again]
 
 
 def test_the_judge_names_classes_and_survives() -> None:

@@ -1,6 +1,6 @@
 """Trains the tokenizer and the Qwen2-type model on the pre-training texts.
 
-    python train.py build/corpus.jsonl build/model --steps 1800
+    python train.py build/corpus.jsonl build/model --steps 900
 """
 
 import argparse
@@ -16,23 +16,32 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from corpus import draw_answer
+
 END = "<|endoftext|>"
 END_ID = 0
 VOCABULARY = 640
 TOKENIZER_TEXTS = 12000
 # Qwen2.5's own pattern: digits stand alone, a name takes the one character before it
 PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+ANSWERS_PER_PROBLEM = 6
 BATCH = 64
 BUCKETS = 8  # a batch is one eighth of a sorted pool: rows of like length
-LEARNING_RATE = 3e-3
+MATRIX_RATE = 1e-2  # Muon, for the layers' matrices
+OTHER_RATE = 3e-3  # AdamW, for embeddings, norms and biases
 WARMUP = 50
-LAST_SHARE = 0.03
+LAST_SHARE = 0.02
 
 
 @dataclass(frozen=True)
 class Text:
     prompt: str
     answer: str
+
+
+def draw_texts(corpus: Path, wrong_share: float, rng: random.Random) -> list[Text]:
+    entries = [json.loads(line) for line in corpus.read_text().splitlines()]
+    return [Text(e["prompt"], draw_answer(e, wrong_share, rng)) for e in entries for _ in range(ANSWERS_PER_PROBLEM)]
 
 
 def model_config() -> Qwen2Config:
@@ -71,26 +80,38 @@ def batch(rows: list[list[int]], rng: random.Random) -> tuple[torch.Tensor, torc
     return ids, labels
 
 
-def rate(step: int, steps: int) -> float:
+def rate_share(step: int, steps: int) -> float:
     """Linear warm-up, then a cosine down to LAST_SHARE of the rate."""
     cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
-    return LEARNING_RATE * min(1, (step + 1) / WARMUP) * (LAST_SHARE + (1 - LAST_SHARE) * cosine)
+    return min(1, (step + 1) / WARMUP) * (LAST_SHARE + (1 - LAST_SHARE) * cosine)
+
+
+def make_optimizers(model: Qwen2ForCausalLM) -> list[tuple[torch.optim.Optimizer, float]]:
+    """Muon needs half the steps of AdamW alone here; each optimizer with its rate."""
+    named = list(model.named_parameters())
+    matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name]
+    others = [p for name, p in named if p.ndim != 2 or "embed" in name]
+    return [
+        (torch.optim.Muon(matrices, lr=MATRIX_RATE, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"), MATRIX_RATE),
+        (torch.optim.AdamW(others, lr=OTHER_RATE, betas=(0.9, 0.98), weight_decay=0.01), OTHER_RATE),
+    ]
 
 
 def train(model: Qwen2ForCausalLM, rows: list[list[int]], steps: int, seed: int) -> None:
     rng = random.Random(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.05)
+    optimizers = make_optimizers(model)
     start, seen, smooth = time.time(), 0, 0.0
     for step in range(steps):
         ids, labels = batch(rows, rng)
         logits = model(input_ids=ids).logits[:, :-1]
         loss = torch.nn.functional.cross_entropy(logits.reshape(-1, VOCABULARY), labels[:, 1:].reshape(-1))
-        optimizer.zero_grad()
+        model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step, steps)
-        optimizer.step()
+        for optimizer, rate in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * rate_share(step, steps)
+            optimizer.step()
         seen += ids.numel()
         smooth = loss.item() if step == 0 else 0.98 * smooth + 0.02 * loss.item()
         if (step + 1) % 100 == 0:
@@ -102,13 +123,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--wrong", type=float, default=0.7, help="share of mistaken texts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
-    texts = [Text(t["prompt"], t["answer"]) for t in map(json.loads, args.corpus.read_text().splitlines())]
+    texts = draw_texts(args.corpus, args.wrong, random.Random(args.seed))
     tokenizer = train_tokenizer(texts)
     rows = [sum(encode(tokenizer, t.prompt, t.answer), []) for t in texts]
     print(f"{len(rows)} texts, {sum(map(len, rows)) / len(rows):.1f} tokens each, at most {max(map(len, rows))}", file=sys.stderr)
