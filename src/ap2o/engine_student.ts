@@ -3,7 +3,7 @@ import type { AdapterInfo } from "../gpu/device.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { activationBytes } from "../model/activations.ts";
 import { generate } from "../model/generate.ts";
-import { type Adapter, adapterToFile, createAdapter, writeAdapterWeights } from "../model/lora.ts";
+import { type Adapter, adapterToFile, createAdapter, freeAdapter, writeAdapterWeights } from "../model/lora.ts";
 import { type Model, modelTensors } from "../model/model.ts";
 import type { AdapterFile, LoraConfig } from "../model/peft.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
@@ -86,6 +86,12 @@ export class EngineStudent implements Student {
   recall({ tensors }: AdapterFile): void {
     if (!this.#adapter) throw new Error("A student without an adapter has no weights of its own.");
     writeAdapterWeights(this.#engine.gpu, this.#adapter, tensors);
+  }
+
+  /** Gives back what adapter and optimiser hold on the GPU; the student is of no use afterwards. */
+  free(): void {
+    this.#trainer?.free();
+    if (this.#adapter) freeAdapter(this.#engine.gpu, this.#adapter);
   }
 
   facts(): Record<string, unknown> {

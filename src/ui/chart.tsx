@@ -21,6 +21,8 @@ export interface ChartProps {
   x: readonly number[];
   lines: readonly Line[];
   format(value: number): string;
+  /** Text of the y axis, where it differs. */
+  formatAxis?(value: number): string;
   /** Points that are joined, instead of a raw curve with its average over it. */
   dots?: boolean;
   /** Shown in place of an empty plot. */
@@ -61,11 +63,16 @@ function options(props: ChartProps, target: HTMLElement, onHover: (index: number
     scales: { x: { time: false }, y: props.range ? { range: [...props.range] } : {} },
     axes: [
       { ...axis, grid: { show: false }, size: 22, gap: 2, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] },
-      { ...axis, grid, size: 44, gap: 4, space: 28, values: (_, ticks) => ticks.map(props.format) },
+      { ...axis, grid, size: 44, gap: 4, space: 28, values: (_, ticks) => ticks.map(props.formatAxis ?? axisText) },
     ],
     series: [{}, ...props.lines.flatMap((line) => seriesOf(line, target, props.dots ?? false))],
     hooks: { setCursor: [(plot) => onHover(plot.cursor.idx ?? null)] },
   };
+}
+
+/** Round numbers need no more digits than they have. */
+function axisText(value: number): string {
+  return String(Number(value.toPrecision(6))).replace("-", "−");
 }
 
 function lastIndex(values: readonly (number | null)[]): number {
@@ -80,12 +87,13 @@ function Reading({ props, hovered }: { props: ChartProps; hovered: number | null
         const value = line.values[index];
         if (value === null || value === undefined) return null;
         return (
-          <span key={line.name} class={line.dashed ? "dashed" : "solid"} style={{ "--series": `var(${line.color})` }}>
-            {props.lines.length > 1 && <i>{line.name}</i>} {props.format(value)}
+          <span key={line.name} title={line.name} class={line.dashed ? "dashed" : "solid"} style={{ "--series": `var(${line.color})` }}>
+            {props.lines.length > 1 && <i role="img" aria-label={line.name} />}
+            {props.format(value)}
           </span>
         );
       })}
-      {hovered !== null && <span class="at">step {props.x[hovered]}</span>}
+      {hovered !== null && <span class="at">at {props.x[hovered]}</span>}
     </p>
   );
 }
@@ -93,7 +101,9 @@ function Reading({ props, hovered }: { props: ChartProps; hovered: number | null
 function summary(props: ChartProps): string {
   const parts = props.lines.map((line) => {
     const values = line.values.filter((value) => value !== null);
-    return values.length === 0 ? `${line.name}: no values` : `${line.name} from ${props.format(values[0])} to ${props.format(values[values.length - 1])}`;
+    return values.length === 0
+      ? `${line.name}: no values`
+      : `${line.name} from ${props.format(values[0])} to ${props.format(values[values.length - 1])}`;
   });
   return `${props.title} over ${props.x.length} points. ${parts.join("; ")}.`;
 }

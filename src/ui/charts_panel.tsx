@@ -24,11 +24,12 @@ function oneLine(name: string, values: (number | null)[]): Line[] {
 /** The curves that tell how the correction goes. */
 export function ChartsPanel() {
   const session = useSession();
-  const { steps, quizzes } = session.run;
+  const { steps, quizzes, bestStep } = session.run;
   const metrics = steps.map((trained) => trained.metrics);
   const x = metrics.map((metric) => metric.step);
   const quizX = quizzes.map((quiz) => quiz.step);
-  const noPairs = session.shown.value.method === "sft" && metrics.length > 0 ? "SFT trains on right answers alone: there is no pair to compare." : "";
+  const noPairs =
+    session.shown.value.method === "sft" && metrics.length > 0 ? "SFT trains on right answers alone: there is no pair to compare." : "";
   return (
     <section class="charts" aria-label="Curves over training steps">
       <Chart
@@ -49,7 +50,7 @@ export function ChartsPanel() {
       />
       <Chart
         title="Log-probability"
-        caption="Of whole answers. Chosen must not sink along with rejected."
+        caption="Of whole answers. Chosen (solid) must not sink with rejected."
         x={x}
         lines={pairLines(metrics, "logps/chosen", "logps/rejected")}
         format={metricText}
@@ -57,13 +58,18 @@ export function ChartsPanel() {
       />
       <Chart
         title="Quiz pass@1"
-        caption="Share of right quiz answers. The proof that margins alone are not."
+        caption={
+          bestStep === null
+            ? "Share of right quiz answers: proof that margins alone are not."
+            : `Share of right quiz answers. Step ${bestStep} was best and is kept.`
+        }
         x={quizX}
         lines={oneLine(
           "pass@1",
           quizzes.map((quiz) => quiz["pass@1"]),
         )}
         format={percentText}
+        formatAxis={(share) => `${Math.round(share * 100)} %`}
         dots
         empty="One point for each quiz; the best one is kept."
       />

@@ -1,10 +1,15 @@
-import { highlightPython, markSpans, type Span } from "./highlight.ts";
+import { highlightPython, type MarkedSpan, markSpans, type Span } from "./highlight.ts";
 import { type Row, type SideLine, sideBySide } from "./side_by_side.ts";
 
 interface LineProps {
   line: SideLine | null;
   spans: readonly Span[];
   failing: boolean;
+}
+
+function CodeSpan({ span }: { span: MarkedSpan }) {
+  const classes = [span.scope ? `py-${span.scope.split(".")[0]}` : "", span.marked ? "marked" : "", span.text.trim() ? "" : "space"];
+  return <span class={classes.filter(Boolean).join(" ")}>{span.text}</span>;
 }
 
 function CodeLine({ line, spans, failing }: LineProps) {
@@ -17,9 +22,7 @@ function CodeLine({ line, spans, failing }: LineProps) {
       </span>
       <span class="text">
         {markSpans(spans, line.marks).map((span, index) => (
-          <span key={index} class={`${span.scope ? `py-${span.scope.split(".")[0]}` : ""} ${span.marked ? "marked" : ""}`}>
-            {span.text}
-          </span>
+          <CodeSpan key={index} span={span} />
         ))}
         {failing && <span class="unseen"> (fails here)</span>}
       </span>
@@ -40,14 +43,15 @@ function CodeSide({ side, rows, code, failingLine, label }: SideProps) {
   const spans = highlightPython(code);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: long lines scroll, and only what takes the focus scrolls by keyboard
-    <pre class={`code ${side}`} tabIndex={0} role="region" aria-label={label}>
-      <code>
+    <section class={`code ${side}`} tabIndex={0} aria-label={label}>
+      <pre>
         {rows.map((row, index) => {
           const line = row[side];
-          return <CodeLine key={index} line={line} spans={line ? spans[line.number - 1] : []} failing={line !== null && line.number === failingLine} />;
+          const lineSpans = line ? spans[line.number - 1] : [];
+          return <CodeLine key={index} line={line} spans={lineSpans} failing={line !== null && line.number === failingLine} />;
         })}
-      </code>
-    </pre>
+      </pre>
+    </section>
   );
 }
 

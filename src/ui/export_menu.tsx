@@ -5,7 +5,7 @@ import { useSession } from "./session.ts";
 /** Adapter, pairs, answers or the whole run as files. */
 export function ExportMenu() {
   const session = useSession();
-  const menu = useRef<HTMLDivElement>(null);
+  const menu = useRef<HTMLFieldSetElement>(null);
   const ready = session.run.steps.length > 0 || session.state.value === "finished";
 
   const save = async (kind: ExportKind) => {
@@ -22,14 +22,14 @@ export function ExportMenu() {
       <button type="button" popovertarget="export-menu" disabled={!ready} title="Take files away: adapter, pairs, answers">
         Save
       </button>
-      <div id="export-menu" class="menu" popover="auto" ref={menu} role="group" aria-label="Save files">
+      <fieldset id="export-menu" class="menu" popover="auto" ref={menu} aria-label="Save files">
         {EXPORTS.map((kind) => (
           <button type="button" key={kind.name} onClick={() => save(kind)}>
             <strong>{kind.name}</strong>
             <span>{kind.purpose}</span>
           </button>
         ))}
-      </div>
+      </fieldset>
     </div>
   );
 }

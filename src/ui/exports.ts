@@ -16,9 +16,24 @@ export interface ExportKind {
 }
 
 export const EXPORTS: readonly ExportKind[] = [
-  { name: "Adapter", purpose: "LoRA weights as PEFT reads them", fileName: "errata-adapter.zip", includes: (path) => path.startsWith("adapter/") },
-  { name: "Pairs", purpose: "the preference pairs as TRL reads them", fileName: "preferences.jsonl", includes: (path) => path === "preferences.jsonl" },
-  { name: "Answers", purpose: "every answer as EvalPlus reads it", fileName: "samples.jsonl", includes: (path) => path === "samples.jsonl" },
+  {
+    name: "Adapter",
+    purpose: "LoRA weights as PEFT reads them",
+    fileName: "errata-adapter.zip",
+    includes: (path) => path.startsWith("adapter/"),
+  },
+  {
+    name: "Pairs",
+    purpose: "the preference pairs as TRL reads them",
+    fileName: "preferences.jsonl",
+    includes: (path) => path === "preferences.jsonl",
+  },
+  {
+    name: "Answers",
+    purpose: "every answer as EvalPlus reads it",
+    fileName: "samples.jsonl",
+    includes: (path) => path === "samples.jsonl",
+  },
   { name: "Whole run", purpose: "all files, zipped", fileName: "errata-run.zip", includes: () => true },
 ];
 

@@ -77,11 +77,17 @@ function Transport() {
   const state = session.state.value;
   const startable = session.model.value !== null && state !== "loading";
   return (
-    <div class="transport" role="group" aria-label="Run">
+    <fieldset class="transport" aria-label="Run">
       <button type="button" class="primary" disabled={!startable} onClick={() => session.toggle()} aria-keyshortcuts="Space">
         {MAIN_LABELS[state]}
       </button>
-      <button type="button" disabled={state !== "paused"} onClick={() => session.step()} title="Pause, then go on by one optimiser step (S)" aria-keyshortcuts="S">
+      <button
+        type="button"
+        disabled={state !== "paused"}
+        onClick={() => session.step()}
+        title="Pause, then go on by one optimiser step (S)"
+        aria-keyshortcuts="S"
+      >
         Step
       </button>
       <button type="button" disabled={!session.busy.value} onClick={() => session.stop()} title="End the run and keep what was trained">
@@ -91,7 +97,7 @@ function Transport() {
       <button type="button" class="round" aria-label="Help" title="What is this? (?)" onClick={() => (session.helpOpen.value = true)}>
         ?
       </button>
-    </div>
+    </fieldset>
   );
 }
 

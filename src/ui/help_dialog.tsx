@@ -4,9 +4,15 @@ import { useSession } from "./session.ts";
 const WORDS: readonly (readonly [string, string])[] = [
   ["pass@1", "The share of single answers that pass all tests of their problem. Held-out problems were never trained on."],
   ["Pair", "A right answer (chosen) and a wrong one (rejected) to the same problem. Training makes the first likelier than the second."],
-  ["Window", "A problem's wrong answers stand in a row, by how frequent their error is. Training slides a window along that row: frequent errors first (H2L) or rare ones first (L2H)."],
+  [
+    "Window",
+    "A problem's wrong answers stand in a row, by how frequent their error is. Training slides a window along that row: frequent errors first (H2L) or rare ones first (L2H).",
+  ],
   ["Replay", "Errors that the last quiz still found are drawn again, beside those in the window."],
-  ["Reward margin", "How much further training moved chosen answers up than rejected ones. It can grow while the model gets worse, so watch the quiz too."],
+  [
+    "Reward margin",
+    "How much further training moved chosen answers up than rejected ones. It can grow while the model gets worse, so watch the quiz too.",
+  ],
   ["Log-probability", "How likely the model finds a whole answer. If chosen falls together with rejected, training hurts."],
 ];
 
@@ -35,8 +41,8 @@ export function HelpDialog() {
         </button>
       </div>
       <p>
-        A small language model answers Python problems. Its wrong answers are collected, sorted by error, and used to train it, right here in the browser.
-        The method is called AP2O: exam, analysis, correction, quiz. Press Start and follow the yellow mark.
+        A small language model answers Python problems. Its wrong answers are collected, sorted by error, and used to train it, right here
+        in the browser. The method is called AP2O: exam, analysis, correction, quiz. Press Start and follow the yellow mark.
       </p>
       <dl>
         {WORDS.map(([word, text]) => (

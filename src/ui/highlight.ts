@@ -23,6 +23,13 @@ class SpanEmitter implements Emitter {
   endScope(): void {
     this.scopes.pop();
   }
+  /** The library calls these two as well; its types leave them out. */
+  openNode(name: string): void {
+    this.startScope(name);
+  }
+  closeNode(): void {
+    this.endScope();
+  }
   __addSublanguage(emitter: Emitter): void {
     if (emitter instanceof SpanEmitter) this.spans.push(...emitter.spans);
   }
@@ -55,7 +62,14 @@ export function highlightPython(code: string): Span[][] {
   const result = hljs.highlight(code, { language: "python", ignoreIllegals: true });
   const spans = result._emitter instanceof SpanEmitter ? result._emitter.spans : [];
   const whole = spans.map((span) => span.text).join("") === code;
-  return splitLines(whole ? spans : [{ text: code, scope: null }]);
+  return splitLines(whole ? spans : [{ text: code, scope: null }]).map(splitIndent);
+}
+
+/** Sets a line's indentation apart from what follows it, so that a line's underline begins at its first letter. */
+function splitIndent(line: readonly Span[]): Span[] {
+  const [first, ...rest] = line;
+  const indent = first?.text.match(/^\s+(?=\S)/)?.[0];
+  return first && indent ? [{ text: indent, scope: null }, { ...first, text: first.text.slice(indent.length) }, ...rest] : [...line];
 }
 
 export interface MarkedSpan extends Span {

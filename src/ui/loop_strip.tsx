@@ -8,12 +8,10 @@ interface Place {
   caption: string;
 }
 
-const STATIONS: readonly Place[] = [
-  { station: "exam", name: "Exam", caption: "The model answers every problem many times." },
-  { station: "analysis", name: "Analysis", caption: "Each answer runs; failures are sorted by error type." },
-  { station: "correction", name: "Correction", caption: "Training steps: right answers up, wrong ones down." },
-  { station: "quiz", name: "Quiz", caption: "A short test decides what to practise again." },
-];
+const EXAM: Place = { station: "exam", name: "Exam", caption: "Many answers to every problem." };
+const ANALYSIS: Place = { station: "analysis", name: "Analysis", caption: "Run them, sort the failures." };
+const CORRECTION: Place = { station: "correction", name: "Correction", caption: "Training: right up, wrong down." };
+const QUIZ: Place = { station: "quiz", name: "Quiz", caption: "What to practise again?" };
 
 const UNITS: Record<Station, string> = {
   before: "answers",
@@ -43,7 +41,11 @@ function StationCard({ place, run }: { place: Place; run: RunState }) {
   const progress = run.progress[place.station];
   const active = run.station === place.station;
   return (
-    <li class={`station ${active ? "active" : ""} ${progress ? "" : "ahead"}`} data-station={place.station} aria-current={active ? "step" : undefined}>
+    <li
+      class={`station ${active ? "active" : ""} ${progress ? "" : "ahead"}`}
+      data-station={place.station}
+      aria-current={active ? "step" : undefined}
+    >
       <h2>{place.name}</h2>
       <p class="caption">{place.caption}</p>
       <Gauge progress={progress} label={`${place.name}: done`} />
@@ -76,7 +78,7 @@ function EvaluationCard({ station, run }: { station: "before" | "after"; run: Ru
           <strong>{percentText(result["pass@1"])}</strong> pass@1 {station === "after" ? gainText(run) : ""}
         </p>
       ) : (
-        <p class="caption">Evaluation on held-out problems.</p>
+        <p class="caption">Held-out problems.</p>
       )}
       <Gauge progress={progress} label={`Evaluation ${station}: done`} />
       <p class="numbers">
@@ -92,10 +94,11 @@ export function LoopStrip() {
   const run = useSession().run;
   return (
     <ol class="strip" aria-label="Stations of the run">
+      <StationCard place={EXAM} run={run} />
+      <StationCard place={ANALYSIS} run={run} />
       <EvaluationCard station="before" run={run} />
-      {STATIONS.map((place) => (
-        <StationCard key={place.station} place={place} run={run} />
-      ))}
+      <StationCard place={CORRECTION} run={run} />
+      <StationCard place={QUIZ} run={run} />
       <EvaluationCard station="after" run={run} />
     </ol>
   );

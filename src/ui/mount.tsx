@@ -48,13 +48,15 @@ export function mountPage(engine: Pick<Surroundings, "connect" | "openSandbox">)
     {
       ...engine,
       nextFrame: requestAnimationFrame.bind(window),
+      base: document.baseURI,
       nowMs: () => performance.now(),
       query: () => location.search,
       setQuery: (query) => history.replaceState(null, "", query + location.hash),
     },
     config,
   );
-  if (ignored.length > 0) session.notice.value = `The address has settings that are not known here and were left out: ${ignored.join(", ")}.`;
+  if (ignored.length > 0)
+    session.notice.value = `The address has settings that are not known here and were left out: ${ignored.join(", ")}.`;
   window.errataEvents = session.events;
   effect(() => {
     document.documentElement.dataset.state = session.state.value;

@@ -20,13 +20,30 @@ function PhaseChoice({ run, phase }: { run: RunState; phase: Phase }) {
   const there = PHASES.filter((entry) => run.answers[entry]);
   if (there.length < 2) return null;
   return (
-    <div class="segments" role="group" aria-label="Whose answers">
+    <fieldset class="segments" aria-label="Whose answers">
       {there.map((entry) => (
         <button type="button" key={entry} aria-pressed={entry === phase} onClick={() => session.select({ phase: entry })}>
           {PHASE_NAMES[entry]}
         </button>
       ))}
-    </div>
+    </fieldset>
+  );
+}
+
+function FollowChoice({ run }: { run: RunState }) {
+  const session = useSession();
+  if (run.steps.length === 0 || !session.busy.value) return null;
+  const following = session.following.value;
+  return (
+    <button
+      type="button"
+      class="follow"
+      aria-pressed={following}
+      title="Open the pairs as they are trained"
+      onClick={() => (session.following.value = !following)}
+    >
+      Follow training
+    </button>
   );
 }
 
@@ -37,7 +54,7 @@ function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; er
   const types = orderTypes(counts, null);
   if (errorType !== null && !types.includes(errorType)) types.push(errorType);
   return (
-    <div class="types" role="group" aria-label="Error type">
+    <fieldset class="types" aria-label="Error type">
       <button type="button" aria-pressed={errorType === null} onClick={() => session.select({ errorType: null })}>
         All <span class="count">{total}</span>
       </button>
@@ -58,7 +75,7 @@ function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; er
           </button>
         );
       })}
-    </div>
+    </fieldset>
   );
 }
 
@@ -94,19 +111,26 @@ function FailureNote({ answer }: { answer: Answer }) {
         {answer.line !== null && <span> on line {answer.line}</span>}
         <span class="meaning">{look.meaning}</span>
       </p>
-      {answer.message && <p class="message">{answer.message}</p>}
-      {answer.expected !== null && (
-        <dl>
+      <dl>
+        {answer.message && (
           <div>
-            <dt>expected</dt>
-            <dd class="expected">{answer.expected}</dd>
+            <dt class="unseen">message</dt>
+            <dd class="got">{answer.message}</dd>
           </div>
-          <div>
-            <dt>got</dt>
-            <dd class="got">{answer.got ?? "nothing"}</dd>
-          </div>
-        </dl>
-      )}
+        )}
+        {answer.expected !== null && (
+          <>
+            <div>
+              <dt>expected</dt>
+              <dd class="expected">{answer.expected}</dd>
+            </div>
+            <div>
+              <dt>got</dt>
+              <dd class="got">{answer.got ?? "nothing"}</dd>
+            </div>
+          </>
+        )}
+      </dl>
     </div>
   );
 }
@@ -180,6 +204,7 @@ export function NotebookPanel() {
       <div class="panel-head">
         <h2 id="notebook-title">Error notebook</h2>
         <TypeChoice run={run} phase={phase} errorType={errorType} />
+        <FollowChoice run={run} />
         <PhaseChoice run={run} phase={phase} />
       </div>
       <NotebookBody run={run} phase={phase} errorType={errorType} taskId={taskId} />

@@ -69,7 +69,12 @@ function orderByType(failed: readonly DistinctAnswer[], frequentFirst: boolean):
 }
 
 /** The notebook's own order; answers that it left out (equal texts) are not in it. */
-function orderByNotebook(run: RunState, taskId: string, failed: readonly DistinctAnswer[], frequentFirst: boolean): DistinctAnswer[] | null {
+function orderByNotebook(
+  run: RunState,
+  taskId: string,
+  failed: readonly DistinctAnswer[],
+  frequentFirst: boolean,
+): DistinctAnswer[] | null {
   const problem = run.notebookByTask.get(taskId);
   if (!problem) return null;
   const bySample = new Map(failed.map((entry) => [entry.answer.sample_index, entry]));
@@ -111,7 +116,8 @@ export interface Partner {
 /** The right answer to set beside a failed one: the one it was trained with, else the nearest in text. */
 export function partnerOf(failed: Answer, passed: readonly DistinctAnswer[], pairs: readonly Preference[]): Partner | null {
   const trained = pairs.find((pair) => pair.rejected_index === failed.sample_index);
-  const chosen = trained && passed.find(({ answer }) => answer.completion === trained.chosen || answer.sample_index === trained.chosen_index);
+  const chosen =
+    trained && passed.find(({ answer }) => answer.completion === trained.chosen || answer.sample_index === trained.chosen_index);
   if (trained && chosen) return { answer: chosen.answer, step: trained.step };
   let nearest: Partner | null = null;
   let least = Number.POSITIVE_INFINITY;

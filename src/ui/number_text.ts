@@ -35,9 +35,10 @@ export function metricText(value: number): string {
   return text.replace("-", "−");
 }
 
-/** "0.87 M" from 870,528. */
+/** "1.28 M" from 1,279,000, "871 K" from 870,528. */
 export function countText(count: number): string {
   if (count >= 1e9) return `${(count / 1e9).toFixed(2)} B`;
   if (count >= 1e6) return `${(count / 1e6).toFixed(2)} M`;
+  if (count >= 1e4) return `${Math.round(count / 1e3)} K`;
   return count.toLocaleString("en-US");
 }

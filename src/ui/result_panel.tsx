@@ -5,6 +5,7 @@ import { useSession } from "./session.ts";
 import { hueStyle, TypeBadge } from "./type_badge.tsx";
 
 const SOURCE_NAMES = { exam: "Exam", quiz: "Quiz", evaluation: "Evaluation" };
+const SOURCES = ["exam", "quiz", "evaluation"] as const;
 
 function describe(shown: ErrorComparison, run: RunState): string {
   if (shown.source === "exam") return "Share of exam answers that pass all tests (pass@1). This is where the model starts.";
@@ -90,15 +91,13 @@ function SourceChoice({ all, shown }: { all: ErrorComparison[]; shown: ErrorComp
   const session = useSession();
   if (all.length < 2) return null;
   return (
-    <div class="segments" role="group" aria-label="Which answers are counted">
-      {all
-        .toSorted((a, b) => a.source.localeCompare(b.source))
-        .map(({ source }) => (
-          <button type="button" key={source} aria-pressed={source === shown.source} onClick={() => (session.comparison.value = source)}>
-            {SOURCE_NAMES[source]}
-          </button>
-        ))}
-    </div>
+    <fieldset class="segments" aria-label="Which answers are counted">
+      {SOURCES.filter((source) => all.some((entry) => entry.source === source)).map((source) => (
+        <button type="button" key={source} aria-pressed={source === shown.source} onClick={() => (session.comparison.value = source)}>
+          {SOURCE_NAMES[source]}
+        </button>
+      ))}
+    </fieldset>
   );
 }
 
@@ -115,7 +114,13 @@ function ErrorBars({ all, shown }: { all: ErrorComparison[]; shown: ErrorCompari
         <>
           <ul class="error-bars">
             {types.map((type) => (
-              <ErrorBar key={type} errorType={type} before={shown.before[type] ?? 0} now={shown.now ? (shown.now[type] ?? 0) : null} largest={largest} />
+              <ErrorBar
+                key={type}
+                errorType={type}
+                before={shown.before[type] ?? 0}
+                now={shown.now ? (shown.now[type] ?? 0) : null}
+                largest={largest}
+              />
             ))}
           </ul>
           <p class="caption">

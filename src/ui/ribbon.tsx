@@ -13,10 +13,10 @@ interface RibbonProps {
 }
 
 function windowText(pair: Preference | undefined, count: number): string {
-  if (!pair) return `${count} different failed answers, in the order in which they are practised.`;
+  if (!pair) return `Its ${count} different failed answers, in the order in which they are practised.`;
   const [from, to] = pair.window;
   const where = to - from === 1 ? `answer ${from + 1}` : `answers ${from + 1} to ${to}`;
-  return `The underline is the sliding window at step ${pair.step}: ${where} of ${count}. A dot: trained so far; a ring: replayed after a quiz.`;
+  return `Underlined: the window at step ${pair.step}, ${where} of ${count}. Dot: trained so far; ring: replayed after a quiz.`;
 }
 
 /** A problem's failed answers in order, the window that slides over them, and which of them were trained or replayed. */

@@ -78,25 +78,51 @@ export function stationOf(stage: Stage, phase: Phase | null): Station {
   return phase === "before" ? "before" : "after";
 }
 
+/** Moves a station on; `entered` begins a new round of it, from which its rate is measured. */
+function advance(
+  run: RunState,
+  station: Station,
+  count: Pick<Progress, "done" | "total" | "secondsLeft">,
+  entered: boolean,
+  nowMs: number,
+): void {
+  const last = run.progress[station];
+  const { done, total } = count;
+  const enteredDone = entered || !last ? done : last.enteredDone;
+  const enteredMs = entered || !last ? nowMs : last.enteredMs;
+  const seconds = (nowMs - enteredMs) / 1000;
+  const measured = seconds > 0.2 && done > enteredDone ? (done - enteredDone) / seconds : null;
+  const rate = measured ?? last?.rate ?? null;
+  const secondsLeft = count.secondsLeft ?? (rate ? (total - done) / rate : null);
+  const rounds = (last?.rounds ?? 0) + (entered ? 1 : 0);
+  run.progress[station] = { done, total, secondsLeft, rate, rounds, enteredDone, enteredMs };
+}
+
 function applyStage(run: RunState, event: Extract<RunEvent, { type: "stage" }>, nowMs: number): void {
   const station = stationOf(event.stage, event.phase);
   const last = run.progress[station];
-  const entered = run.station !== station || !last || event.done < last.done;
-  run.station = station;
-  const enteredDone = entered ? event.done : last.enteredDone;
-  const enteredMs = entered ? nowMs : last.enteredMs;
-  const seconds = (nowMs - enteredMs) / 1000;
-  const measured = seconds > 0.2 && event.done > enteredDone ? (event.done - enteredDone) / seconds : null;
-  const rate = measured ?? last?.rate ?? null;
-  run.progress[station] = {
-    done: event.done,
-    total: event.total,
-    secondsLeft: event.secondsLeft ?? (rate ? (event.total - event.done) / rate : null),
-    rate,
-    rounds: (last?.rounds ?? 0) + (entered ? 1 : 0),
-    enteredDone,
-    enteredMs,
-  };
+  advance(run, station, event, run.station !== station || !last || event.done < last.done, nowMs);
+  // Answers are judged while others are written: once all are written, what is left of the exam is analysis.
+  run.station = station === "exam" && event.done === event.total ? "analysis" : station;
+}
+
+/** An exam's answers come judged: each is one more for the analysis. */
+function applyAnalysed(run: RunState, nowMs: number): void {
+  const exam = run.progress.exam;
+  const done = run.judged.exam?.total ?? 0;
+  if (exam) advance(run, "analysis", { done, total: exam.total, secondsLeft: null }, !run.progress.analysis, nowMs);
+}
+
+function applyStep(run: RunState, event: Extract<RunEvent, { type: "step" }>, nowMs: number): void {
+  run.steps.push({ metrics: event.metrics, pairs: event.pairs });
+  const count = { done: event.metrics.step, total: event.steps, secondsLeft: run.progress.correction?.secondsLeft ?? null };
+  advance(run, "correction", count, run.station !== "correction", nowMs);
+  run.station = "correction";
+}
+
+function applyQuiz(run: RunState, event: Extract<RunEvent, { type: "quiz" }>): void {
+  run.quizzes.push(event.quiz);
+  if (event.best) run.bestStep = event.quiz.step;
 }
 
 /** Forgets the time that passed in a pause, so that rates stay true. */
@@ -107,13 +133,14 @@ export function restartClock(run: RunState, nowMs: number): void {
   progress.enteredMs = nowMs;
 }
 
-function applyAnswer(run: RunState, answer: Answer): void {
+function applyAnswer(run: RunState, answer: Answer, nowMs: number): void {
   const byTask = (run.answers[answer.phase] ??= new Map());
   const answers = byTask.get(answer.task_id);
   if (answers) answers.push(answer);
   else byTask.set(answer.task_id, [answer]);
   const judged = (run.judged[answer.phase] ??= { passed: 0, total: 0 });
   judged.total += 1;
+  if (answer.phase === "exam") applyAnalysed(run, nowMs);
   if (answer.error_type === "") {
     if (answer.verdict === "pass") judged.passed += 1;
     return;
@@ -129,19 +156,20 @@ function applyAnswer(run: RunState, answer: Answer): void {
 export function applyEvent(run: RunState, event: RunEvent, nowMs: number): void {
   switch (event.type) {
     case "stage":
-      return applyStage(run, event, nowMs);
+      applyStage(run, event, nowMs);
+      return;
     case "answer":
-      return applyAnswer(run, event.answer);
+      applyAnswer(run, event.answer, nowMs);
+      return;
     case "notebook":
       run.notebook = event.notebook;
       run.notebookByTask = new Map(event.notebook.problems.map((problem) => [problem.task_id, problem]));
       return;
     case "step":
-      run.steps.push({ metrics: event.metrics, pairs: event.pairs });
+      applyStep(run, event, nowMs);
       return;
     case "quiz":
-      run.quizzes.push(event.quiz);
-      if (event.best) run.bestStep = event.quiz.step;
+      applyQuiz(run, event);
       return;
     case "evaluation":
       run.evaluations[event.phase] = event.result;

@@ -2,7 +2,7 @@
 import { batch, computed, type Signal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { Phase, RunEvent } from "../records.ts";
+import type { Phase, Preference, RunEvent } from "../records.ts";
 import type { EngineClient } from "../worker/client.ts";
 import type { DeviceInfo, Event, ModelInfo } from "../worker/protocol.ts";
 import { applyEvent, type ErrorComparison, emptyRun, type RunState, restartClock, stationOf } from "./run_state.ts";
@@ -33,9 +33,13 @@ export interface Surroundings {
   /** Calls back once, before the next picture is drawn. */
   nextFrame(callback: () => void): void;
   nowMs(): number;
+  /** Address of the page's folder. */
+  base: string;
   setQuery(query: string): void;
   query(): string;
 }
+
+const FOLLOW_EVERY_MS = 2500;
 
 const STATION_NAMES = {
   before: "Evaluation before training",
@@ -60,6 +64,8 @@ export class Session {
   readonly selection = signal<Selection>({ phase: "exam", errorType: null, taskId: null, sampleIndex: null });
   /** Which comparison the error bars show; null follows the run. */
   readonly comparison: Signal<ErrorComparison["source"] | null> = signal(null);
+  /** The notebook opens the pairs as they are trained, until something is picked in it. */
+  readonly following = signal(true);
   readonly helpOpen = signal(false);
   /** Read aloud by screen readers. */
   readonly announcement = signal("");
@@ -73,6 +79,7 @@ export class Session {
   private readonly engine: EngineClient;
   private sandbox: Promise<void> | null = null;
   private frameAsked = false;
+  private followedMs = Number.NEGATIVE_INFINITY;
 
   constructor(surroundings: Surroundings, config: PageConfig) {
     this.surroundings = surroundings;
@@ -90,7 +97,7 @@ export class Session {
   /** Opens the device and loads the embedded model; starts the run at once where the URL asks for it. */
   async open(): Promise<void> {
     try {
-      await this.engine.request({ type: "open" });
+      await this.engine.request({ type: "open", base: this.surroundings.base });
     } catch (error) {
       return this.fail(this.device.value ? "model" : "device", error);
     }
@@ -143,6 +150,7 @@ export class Session {
 
   /** Opens the notebook elsewhere; what is not named starts over at the first that fits. */
   select(change: Partial<Selection>): void {
+    this.following.value = false;
     const now = this.selection.value;
     const sameProblem = change.phase === undefined && change.errorType === undefined && change.taskId === undefined;
     const kept = sameProblem ? now : { ...now, sampleIndex: null, taskId: change.taskId ?? null };
@@ -177,6 +185,8 @@ export class Session {
       this.failure.value = null;
       this.notice.value = null;
       this.comparison.value = null;
+      this.following.value = true;
+      this.followedMs = Number.NEGATIVE_INFINITY;
       this.selection.value = { phase: "exam", errorType: null, taskId: null, sampleIndex: null };
       this.state.value = "running";
       this.revision.value += 1;
@@ -195,9 +205,11 @@ export class Session {
         this.loading.value = event.done < event.total ? event : null;
         return;
       case "state":
-        return this.follow(event.state);
+        this.obey(event.state);
+        return;
       case "failed":
-        return this.fail("run", new Error(event.message));
+        this.fail("run", new Error(event.message));
+        return;
       case "done":
       case "generated":
       case "exported":
@@ -207,13 +219,11 @@ export class Session {
     }
   }
 
-  private follow(state: Extract<Event, { type: "state" }>["state"]): void {
+  private obey(state: Extract<Event, { type: "state" }>["state"]): void {
     if (state === "running" && this.state.value === "paused") restartClock(this.current, this.surroundings.nowMs());
-    if (state === "finished") return this.finish();
-    if (state === "running" || state === "paused") {
-      this.state.value = state;
-      if (state === "paused") this.announcement.value = "Paused.";
-    }
+    if (state === "finished") this.finish();
+    else if (state !== "idle") this.state.value = state;
+    if (state === "paused") this.announcement.value = "Paused.";
   }
 
   private finish(): void {
@@ -229,7 +239,17 @@ export class Session {
     if (event.type === "stage" && stationOf(event.stage, event.phase) !== before) {
       this.announcement.value = `${STATION_NAMES[stationOf(event.stage, event.phase)]} began.`;
     }
+    if (event.type === "step" && this.following.value) this.follow(event.pairs);
     this.redraw();
+  }
+
+  /** Opens a trained pair in the notebook, slowly enough to be read. */
+  private follow(pairs: readonly Preference[]): void {
+    const pair = pairs.find((entry) => entry.rejected_index !== undefined);
+    const nowMs = this.surroundings.nowMs();
+    if (!pair || nowMs - this.followedMs < FOLLOW_EVERY_MS) return;
+    this.followedMs = nowMs;
+    this.selection.value = { phase: "exam", errorType: null, taskId: pair.task_id, sampleIndex: pair.rejected_index ?? null };
   }
 
   private redraw(): void {

@@ -13,7 +13,7 @@ function DeviceLine({ device }: { device: DeviceInfo | null }) {
   return (
     <p>
       <span>GPU: {deviceText(device)}</span>
-      {isSoftwareAdapter(device) && <strong> · software adapter: the CPU plays the GPU, same results, slower</strong>}
+      {isSoftwareAdapter(device) && <strong> · software adapter: the CPU does the work, slowly</strong>}
     </p>
   );
 }
@@ -21,9 +21,8 @@ function DeviceLine({ device }: { device: DeviceInfo | null }) {
 function ModelLine({ model }: { model: ModelInfo | null }) {
   if (!model) return <p>Model: none loaded yet</p>;
   return (
-    <p title="Made for this page: it writes short Python functions and nothing else.">
-      Model: {model.id}, {countText(model.parameters)} parameters, {model.layers} layers, {model.vocabularySize} tokens, {model.dtype} · writes short Python
-      functions and nothing else
+    <p title={`Made for this page: ${model.vocabularySize} tokens, context of ${model.contextLength}, stored as ${model.dtype}.`}>
+      Model: {model.id}, {countText(model.parameters)} parameters, {model.layers} layers · writes short Python functions, nothing else
     </p>
   );
 }

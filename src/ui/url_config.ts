@@ -22,6 +22,8 @@ export const METHODS: readonly { value: string; label: string; group: string }[]
   { value: "ap2o-h2l-noreplay", label: "H2L without replay", group: "AP2O" },
   { value: "ap2o-l2h-noreplay", label: "L2H without replay", group: "AP2O" },
   { value: "dyn-dpo", label: "Random pairs (Dyn-DPO)", group: "To compare with" },
+  { value: "dpo", label: "All pairs, shuffled (DPO)", group: "To compare with" },
+  { value: "curri-dpo", label: "All pairs, rare errors first (Curri-DPO)", group: "To compare with" },
   { value: "sft", label: "Right answers only (SFT)", group: "To compare with" },
 ];
 

@@ -19,7 +19,10 @@ const FIREFOX: HelpStep = {
   title: "Firefox",
   text: "WebGPU is on in Firefox 141 and later on Windows, and 145 and later on Macs with Apple chips. Elsewhere try Firefox Nightly, or Chrome or Edge.",
 };
-const SAFARI: HelpStep = { title: "Safari", text: "WebGPU needs Safari 26 (macOS 26, iOS 26) or later. With an older one, try Chrome or Edge." };
+const SAFARI: HelpStep = {
+  title: "Safari",
+  text: "WebGPU needs Safari 26 (macOS 26, iOS 26) or later. With an older one, try Chrome or Edge.",
+};
 const LINUX: HelpStep = {
   title: "Chrome or Edge on Linux",
   text: "Start the browser with --enable-unsafe-webgpu --enable-features=Vulkan, and look at chrome://gpu whether WebGPU is available.",

@@ -1,4 +1,6 @@
+import type { DeviceInfo } from "../worker/protocol.ts";
 import { useSession } from "./session.ts";
+import { isSoftwareAdapter } from "./webgpu_help.ts";
 
 const PLOT: readonly { name: string; text: string }[] = [
   { name: "Exam", text: "A very small model writes many answers to each of a set of Python problems. About half are wrong." },
@@ -6,6 +8,13 @@ const PLOT: readonly { name: string; text: string }[] = [
   { name: "Correction", text: "The model trains on pairs, a right answer beside a wrong one, one kind of error after the other." },
   { name: "Quiz", text: "Every few steps a short test shows which errors came back. Those are practised again." },
 ];
+
+function readyText(device: DeviceInfo | null): string {
+  const promise = "Nothing leaves this machine. Pause whenever you like; you cannot break anything.";
+  return device && isSoftwareAdapter(device)
+    ? `No GPU here, the CPU stands in: choose the size “Quick look” for a short run. ${promise}`
+    : promise;
+}
 
 /** What stands in the notebook's place before the first run. */
 export function Welcome() {
@@ -25,15 +34,18 @@ export function Welcome() {
           ))}
         </ol>
         <div class="begin">
-          <button type="button" class="primary" disabled={session.model.value === null || session.busy.value} onClick={() => session.start()}>
+          <button
+            type="button"
+            class="primary"
+            disabled={session.model.value === null || session.busy.value}
+            onClick={() => session.start()}
+          >
             Start the exam
           </button>
-          <p class="caption">
-            {waiting
-              ? (loading?.label ?? "Opening the GPU …")
-              : "Nothing leaves this machine. Pause whenever you like; you cannot break anything."}
-          </p>
-          {waiting && <progress class="gauge" aria-label="Loading" max={loading?.total ?? 1} {...(loading ? { value: loading.done } : {})} />}
+          <p class="caption">{waiting ? (loading?.label ?? "Opening the GPU …") : readyText(session.device.value)}</p>
+          {waiting && (
+            <progress class="gauge" aria-label="Loading" max={loading?.total ?? 1} {...(loading ? { value: loading.done } : {})} />
+          )}
         </div>
       </div>
     </section>

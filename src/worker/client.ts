@@ -1,4 +1,5 @@
 // The page's end of the wire to the engine worker: commands out with an id, their answers matched by it, events handed on.
+import { createSandbox } from "../python/sandbox_page.ts";
 import type { Command, Event } from "./protocol.ts";
 
 type Unnumbered<T> = T extends { id: number } ? Omit<T, "id"> : never;
@@ -94,4 +95,12 @@ export function connectClient(engine: EngineEnd, onEvent: (event: Event) => void
 export function startEngine(onEvent: (event: Event) => void): EngineClient {
   const worker = new Worker(new URL("./engine.worker.ts", import.meta.url), { type: "module", name: "errata engine" });
   return connectClient(worker, onEvent);
+}
+
+/**
+ * Creates the sandbox frame in the page.
+ * @returns the judge's port, to be handed to the engine by a `sandbox` request
+ */
+export function openSandbox(page: Document): Promise<MessagePort> {
+  return createSandbox(page, page.baseURI);
 }

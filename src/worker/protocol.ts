@@ -28,8 +28,10 @@ export interface ModelInfo {
 }
 
 /** Page to engine. Every request has an id; the engine answers it with `done` or `failed`. */
-export type Command = { id: number } & (
-  | { type: "open" } // opens the device and loads the embedded model; answers with device and model events before done
+export type Command = {
+  id: number;
+} /** Opens the device and loads the embedded model; answers with device and model events before done. `base`: the page's folder. */ & (
+  | { type: "open"; base: string }
   | { type: "sandbox"; port: MessagePort } // the judge's port, transferred once after "open"
   | { type: "start"; run: RunRequest } // done when the run has finished or was stopped
   | { type: "pause" }

@@ -1,7 +1,8 @@
 // The page with the fake engine: open /test/ui/fake_page.html on Vite's dev server.
 // ?speed=20 plays faster, ?adapter=gpu|software|none chooses what opening answers.
-import { connectClient } from "../../src/worker/client.ts";
+
 import { mountPage } from "../../src/ui/mount.tsx";
+import { connectClient } from "../../src/worker/client.ts";
 import { type FakeOptions, fakeEngine } from "./fake_engine.ts";
 
 const parameters = new URLSearchParams(location.search);

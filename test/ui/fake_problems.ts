@@ -1,7 +1,10 @@
 // Problems and answers for the fake engine: small Python texts with the mistakes that beginners make.
 import type { Answer } from "../../src/records.ts";
 
-export type Draft = Pick<Answer, "solution" | "completion" | "verdict" | "error_type" | "error_label" | "line" | "message" | "expected" | "got">;
+export type Draft = Pick<
+  Answer,
+  "solution" | "completion" | "verdict" | "error_type" | "error_label" | "line" | "message" | "expected" | "got"
+>;
 
 interface Family {
   words: string;
@@ -78,7 +81,13 @@ function problemOf(family: Family, index: number): FakeProblem {
     split: index % 4 === 3 ? "validation" : "train",
     right: [
       draft(header, loop),
-      draft(header, [start, "for value in xs:", `    if ${condition.replace("x", "value")}:`, `        ${add.replace("x", "value")}`, `return ${name}`]),
+      draft(header, [
+        start,
+        "for value in xs:",
+        `    if ${condition.replace("x", "value")}:`,
+        `        ${add.replace("x", "value")}`,
+        `return ${name}`,
+      ]),
       draft(header, [`kept = [x for x in xs if ${condition}]`, start, "for x in kept:", `    ${add}`, `return ${name}`]),
     ],
     wrong: [
@@ -86,13 +95,33 @@ function problemOf(family: Family, index: number): FakeProblem {
       draft(header, replaced(2, `    if not ${condition}:`), failed("AssertionError", 3, "assert f([4, 8]) == 12", compare)),
       draft(header, replaced(3, `        ${name} = x`), failed("AssertionError", 6, "assert f([4, 8]) == 12", { ...compare, got: "8" })),
       draft(header, replaced(1, "for x in xs"), failed("SyntaxError", 4, "expected ':'", { verdict: "syntax_error" })),
-      draft(header, replaced(2, `    if ${condition.replace("==", "=")}`), failed("SyntaxError", 5, "invalid syntax", { verdict: "syntax_error" })),
+      draft(
+        header,
+        replaced(2, `    if ${condition.replace("==", "=")}`),
+        failed("SyntaxError", 5, "invalid syntax", { verdict: "syntax_error" }),
+      ),
       draft(header, replaced(4, "return totl"), failed("NameError", 7, "name 'totl' is not defined. Did you mean: 'total'?")),
-      draft(header, loop.slice(1), failed("UnboundLocalError", 5, `cannot access local variable '${name}' where it is not associated with a value`)),
-      draft(header, replaced(3, `    ${add}`), failed("IndentationError", 6, "expected an indented block after 'if' statement on line 5", { verdict: "syntax_error" })),
-      draft(header, replaced(1, "for x in range(len(xs) + 1):").map((line) => line.replace("if x", "if xs[x]")), failed("IndexError", 5, "list index out of range")),
+      draft(
+        header,
+        loop.slice(1),
+        failed("UnboundLocalError", 5, `cannot access local variable '${name}' where it is not associated with a value`),
+      ),
+      draft(
+        header,
+        replaced(3, `    ${add}`),
+        failed("IndentationError", 6, "expected an indented block after 'if' statement on line 5", { verdict: "syntax_error" }),
+      ),
+      draft(
+        header,
+        replaced(1, "for x in range(len(xs) + 1):").map((line) => line.replace("if x", "if xs[x]")),
+        failed("IndexError", 5, "list index out of range"),
+      ),
       draft(header, replaced(3, `        ${name}.push(x)`), failed("AttributeError", 6, `'list' object has no attribute 'push'`)),
-      draft(header, replaced(3, `        ${name} += str(x)`), failed("TypeError", 6, "unsupported operand type(s) for +=: 'int' and 'str'")),
+      draft(
+        header,
+        replaced(3, `        ${name} += str(x)`),
+        failed("TypeError", 6, "unsupported operand type(s) for +=: 'int' and 'str'"),
+      ),
       draft(header, replaced(4, `return ${name} / 0`), failed("ZeroDivisionError", 7, "division by zero")),
       draft(header, replaced(1, "while True:"), failed("TimeoutError", 4, "still running after 1 s", { verdict: "timeout" })),
     ],

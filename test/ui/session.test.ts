@@ -1,0 +1,98 @@
+import { describe, expect, test, vi } from "vitest";
+import { Session } from "../../src/ui/session.ts";
+import { readConfig } from "../../src/ui/url_config.ts";
+import { connectClient } from "../../src/worker/client.ts";
+import { type FakeOptions, fakeEngine } from "./fake_engine.ts";
+
+function openSession(query = "", options: Partial<FakeOptions> = {}) {
+  let address = query;
+  const openSandbox = vi.fn(async () => new MessageChannel().port1);
+  const engine = fakeEngine({ speed: 1e6, adapter: "software", steps: 24, ...options });
+  const session = new Session(
+    {
+      connect: (onEvent) => connectClient(engine, onEvent),
+      openSandbox,
+      nextFrame: (callback) => void setTimeout(callback, 0),
+      nowMs: () => performance.now(),
+      base: "http://localhost/",
+      query: () => address,
+      setQuery: (next) => {
+        address = next;
+      },
+    },
+    readConfig(query).config,
+  );
+  return { session, openSandbox, query: () => address };
+}
+
+const reach = (session: Session, state: string) => vi.waitFor(() => expect(session.state.value).toBe(state), { timeout: 10_000 });
+const stepsOf = (session: Session) => session.events.filter((event) => event.type === "step").length;
+
+describe("a session", () => {
+  test("is ready once the model is loaded, and downloads no sandbox unasked", async () => {
+    const { session, openSandbox } = openSession();
+    await session.open();
+    expect(session.state.value).toBe("ready");
+    expect(session.model.value?.id).toBe("errata-demo");
+    expect(openSandbox).not.toHaveBeenCalled();
+  });
+
+  test("plays a run to its end by itself when the URL says so", async () => {
+    const { session, openSandbox } = openSession("?autostart=1");
+    await session.open();
+    await reach(session, "finished");
+    expect(session.run.steps).toHaveLength(24);
+    expect(session.run.evaluations.after).toBeDefined();
+    expect(openSandbox).toHaveBeenCalledOnce();
+  });
+
+  test("pauses, goes on by one step, resumes, stops", async () => {
+    const { session } = openSession("", { speed: 40, steps: 200 });
+    await session.open();
+    void session.start();
+    await vi.waitFor(() => expect(stepsOf(session)).toBeGreaterThan(1), { timeout: 10_000 });
+    await session.toggle();
+    await reach(session, "paused");
+    const paused = stepsOf(session);
+    await session.step();
+    await vi.waitFor(() => expect(stepsOf(session)).toBe(paused + 1));
+    await reach(session, "paused");
+    await session.toggle();
+    await reach(session, "running");
+    await session.stop();
+    await reach(session, "finished");
+  });
+
+  test("starts again with an empty run", async () => {
+    const { session } = openSession("", { steps: 2 });
+    await session.open();
+    await session.start();
+    const events = session.events.length;
+    await session.start();
+    expect(session.events).toHaveLength(events);
+    expect(session.run.steps).toHaveLength(2);
+  });
+
+  test("says what is missing when there is no adapter", async () => {
+    const { session } = openSession("?autostart=1", { adapter: "none" });
+    await session.open();
+    expect(session.state.value).toBe("failed");
+    expect(session.failure.value).toEqual({ what: "device", message: "This browser gave no WebGPU adapter." });
+  });
+
+  test("follows the trained pairs until something is picked", async () => {
+    const { session } = openSession("", { steps: 3 });
+    await session.open();
+    await session.start();
+    expect(session.selection.value.taskId).not.toBeNull();
+    session.select({ errorType: "NameError" });
+    expect(session.following.value).toBe(false);
+    expect(session.selection.value).toMatchObject({ errorType: "NameError", taskId: null, sampleIndex: null });
+  });
+
+  test("keeps the URL with its settings", async () => {
+    const { session, query } = openSession("?seed=3");
+    session.configure({ method: "ap2o-l2h" });
+    expect(readConfig(query()).config).toMatchObject({ seed: 3, method: "ap2o-l2h" });
+  });
+});
