@@ -100,8 +100,8 @@ export function describeFlags(flags: Flags): string {
   const rows = Object.entries(flags).map(([name, flag]) => {
     const short = flag.short === undefined ? "" : `-${flag.short}, `;
     const left = `  ${short}--${name}${flag.value === null ? "" : ` ${flag.value}`}`;
-    const initial = flag.initial === null || flag.value === null || flag.initial === "" ? "" : ` (${String(flag.initial)})`;
-    return { left, right: flag.about + initial };
+    const initial = flag.value === null || flag.initial === null ? "" : String(flag.initial);
+    return { left, right: initial === "" ? flag.about : `${flag.about} (${initial})` };
   });
   const width = Math.min(34, Math.max(...rows.map(({ left }) => left.length)));
   return rows

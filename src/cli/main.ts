@@ -29,7 +29,7 @@ function entryOf<F extends Flags>(command: {
   run(values: ReturnType<typeof readFlags<F>>, console: Console): Promise<void>;
 }): Entry {
   const { name, summary, description, flags } = command;
-  const help = `errata ${name}: ${summary}\n\n${description}\n\nFlags\n${describeFlags(flags)}\n`;
+  const help = `errata ${name}: ${summary}\n\n${description}\n\nFlags\n${describeFlags(flags)}`;
   return { name, summary, help, run: (args, console) => command.run(readFlags(name, flags, args), console) };
 }
 
@@ -50,49 +50,52 @@ Commands
 ${ENTRIES.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join("\n")}
 
 errata COMMAND --help describes a command, errata --version says the version. Data goes to stdout, progress to stderr. Paths are relative to
-the folder you call from. Bad input ends with one sentence and exit status 2. Under npm: npm run -s errata -- COMMAND.
-`;
+the folder you call from. Bad input ends with one sentence and exit status 2. Under npm: npm run -s errata -- COMMAND.`;
+
+/** Where data and progress go. */
+export interface Streams {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: NodeJS.WriteStream;
+}
 
 /** Runs the command line; gives the exit status. */
-export async function main(args: readonly string[]): Promise<number> {
-  const progress = openProgress(process.stderr);
+export async function main(args: readonly string[], streams: Streams = process): Promise<number> {
+  const { stdout, stderr } = streams;
+  const progress = openProgress(stderr);
   const interrupt = new AbortController();
-  process.once("SIGINT", () => {
+  const onInterrupt = () => {
     progress.say("stopping; what there is, is kept");
     interrupt.abort();
-  });
+  };
+  process.once("SIGINT", onInterrupt);
   try {
-    await dispatch(args, { print: (line) => void process.stdout.write(`${line}\n`), progress, interrupted: interrupt.signal });
+    await dispatch(args, { print: (line) => void stdout.write(`${line}\n`), progress, interrupted: interrupt.signal });
     progress.end();
     return 0;
   } catch (error) {
     progress.end();
-    return report(error, interrupt.signal.aborted);
+    if (interrupt.signal.aborted && error instanceof DOMException && error.name === "AbortError") return 130;
+    return report(error, stderr);
+  } finally {
+    process.off("SIGINT", onInterrupt);
   }
 }
 
 async function dispatch([name, ...args]: readonly string[], console: Console): Promise<void> {
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    process.stdout.write(HELP);
-    return;
-  }
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") return console.print(HELP);
   if (name === "--version") return console.print(version());
   const entry = ENTRIES.find((candidate) => candidate.name === name);
   if (!entry) throw new InputError(`There is no command ${name}: errata --help lists them.`);
-  if (args.includes("--help") || args.includes("-h")) {
-    process.stdout.write(entry.help);
-    return;
-  }
+  if (args.includes("--help") || args.includes("-h")) return console.print(entry.help);
   await entry.run(args, console);
 }
 
-/** Says what went wrong; gives the exit status: 2 for what the user can mend, 130 when interrupted, 1 for the rest. */
-function report(error: unknown, interrupted: boolean): number {
-  if (interrupted && error instanceof DOMException && error.name === "AbortError") return 130;
+/** Says what went wrong in one line; gives the exit status: 2 for what the user can mend, 1 for the rest. */
+function report(error: unknown, stderr: Streams["stderr"]): number {
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`errata: ${message.replace(/\s*\n\s*/g, " ")}\n`);
+  stderr.write(`errata: ${message.replace(/\s*\n\s*/g, " ")}\n`);
   if (error instanceof InputError) return 2;
-  if (error instanceof Error && process.env.ERRATA_DEBUG) process.stderr.write(`${error.stack}\n`);
+  if (error instanceof Error && process.env.ERRATA_DEBUG) stderr.write(`${error.stack}\n`);
   return 1;
 }
 

@@ -12,7 +12,6 @@ import { readProblems, selectProblems } from "../tasks/formats.ts";
 import type { Problem } from "../tasks/problem.ts";
 import { choiceFlag, listFlag, textFlag } from "./flags.ts";
 import { folderFiles } from "./folder.ts";
-import { openBrowserJudge } from "./judge_browser.ts";
 import { callerPath, DEMO_MODEL, DEMO_PROBLEMS, readInput } from "./paths.ts";
 import type { Progress } from "./progress.ts";
 
@@ -59,5 +58,6 @@ export function openProblems(values: { problems: string; "task-ids": readonly st
 export async function openJudge(progress: Progress): Promise<Judge> {
   if (!findChromium()) throw new InputError("Judging needs a Chromium and none was found: install one, or name it in ERRATA_CHROMIUM.");
   progress.show("starting Python in the sandbox");
+  const { openBrowserJudge } = await import("./judge_browser.ts"); // Playwright takes a while to load: only for who judges
   return openBrowserJudge();
 }

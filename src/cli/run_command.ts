@@ -9,7 +9,6 @@ import { InputError } from "../input_error.ts";
 import { writeAdapter } from "../model/peft.ts";
 import type { RunEvent } from "../records.ts";
 import { PROMPT_STYLES } from "../tasks/prompt.ts";
-import { OBJECTIVES } from "../train/objectives.ts";
 import type { Command } from "./command.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
 import { MODEL_FLAGS, openEngine, openJudge, openProblems, PROBLEM_FLAGS } from "./open.ts";
@@ -40,7 +39,7 @@ const flags = {
   "prompt-style": choiceFlag(PROMPT_STYLES, "how problems are put to the model (the preset's)", null),
   rule: choiceFlag(["paper", "reference"], "where paper and code differ: as which (paper)", null),
   scope: choiceFlag(["problem", "corpus"], "an error is frequent within its problem or over all (problem)", null),
-  "loss-type": choiceFlag(Object.keys(OBJECTIVES), "the objective (sigmoid: DPO)", null),
+  "loss-type": textFlag("NAME", "the objective: sigmoid (DPO), ipo, simpo, cal_dpo, hinge ... by TRL's names", null),
   "shuffle-verdicts": switchFlag("the control: the exam's verdicts are permuted, so that nothing can be learned from them"),
   set: listFlag("NAME=VALUE,...", "other settings, by their names in run.json's config", [], readSetting),
 } as const;

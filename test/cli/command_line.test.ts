@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { main } from "../../src/cli/main.ts";
 
 const BIN = resolve(import.meta.dirname, "..", "..", "bin", "errata.mjs");
 let folder: string;
@@ -15,28 +16,49 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function errata(...args: string[]) {
+/** The real program, from the folder. */
+function spawned(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...args], { cwd: folder, encoding: "utf8" });
   return { status, stdout, stderr };
 }
 
-test("--help lists every command on stdout", () => {
-  const { status, stdout, stderr } = errata("--help");
+/** The same in this process, which is faster; paths are relative to the folder. */
+async function errata(...args: string[]) {
+  let [stdout, stderr] = ["", ""];
+  const streams = {
+    stdout: { write: (text: string) => (stdout += text) },
+    stderr: Object.assign(Object.create(process.stderr), { isTTY: false, write: (text: string) => (stderr += text) }),
+  };
+  const status = await main(
+    args.map((arg) => (IN_FOLDER.test(arg) ? join(folder, arg) : arg)),
+    streams,
+  );
+  return { status, stdout, stderr };
+}
+
+const IN_FOLDER = /^(x|nowhere|file)(\/|$)|\.jsonl$/;
+
+test("the program itself: data on stdout, one sentence and status 2 for bad input", () => {
+  expect(spawned("--version")).toEqual({ status: 0, stdout: "0.1.0\n", stderr: "" });
+  const { status, stdout, stderr } = spawned("run", "--out", "x", "--problems", "broken.jsonl");
+  expect([status, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(/^errata: \S+broken\.jsonl, line 1 is not JSON: .*\n$/);
+});
+
+test("--help lists every command on stdout", async () => {
+  const { status, stdout, stderr } = await errata("--help");
   expect([status, stderr]).toEqual([0, ""]);
   for (const command of ["run", "exam", "quiz", "eval", "generate", "logps", "train", "judge"]) {
     expect(stdout).toMatch(new RegExp(`^  ${command} +\\w`, "m"));
   }
 });
 
-test("--help of a command says what it writes and every flag", () => {
-  const { status, stdout } = errata("run", "--help");
+test("--help of a command says what it writes and every flag", async () => {
+  const { status, stdout } = await errata("run", "--help");
   expect(status).toBe(0);
-  for (const word of ["--method", "ap2o-h2l", "--preset", "--out", "--seed", "preferences.jsonl", "adapter_last/"])
+  for (const word of ["--method", "ap2o-h2l", "--preset", "--out", "--seed", "preferences.jsonl", "adapter_last/"]) {
     expect(stdout).toContain(word);
-});
-
-test("--version", () => {
-  expect(errata("--version")).toMatchObject({ status: 0, stdout: "0.1.0\n", stderr: "" });
+  }
 });
 
 test.each([
@@ -52,16 +74,16 @@ test.each([
   [["eval", "-n", "3", "-k", "5"], "pass@5 needs at least 5 answers per problem: raise -n (now 3)"],
   [["train", "--pairs", "nowhere.jsonl", "--out", "x"], "there is no such file; give the file of pairs.\n"],
   [["judge", "--samples", "broken.jsonl"], "Give the programs and where the verdicts go"],
-])("%j: one sentence, exit status 2", (args, sentence) => {
-  const { status, stdout, stderr } = errata(...args);
+])("%j: one sentence, exit status 2", async (args, sentence) => {
+  const { status, stdout, stderr } = await errata(...args);
   expect(stderr).toContain(sentence);
   expect(stderr.trim().split("\n").length).toBe(1);
   expect([status, stdout]).toEqual([2, ""]);
 });
 
-test("an --out that cannot be written is refused before any work", () => {
+test("an --out that cannot be written is refused before any work", async () => {
   writeFileSync(join(folder, "file"), "");
-  const { status, stderr } = errata("run", "--out", "file/run");
+  const { status, stderr } = await errata("run", "--out", "file/run");
   expect([status, stderr.split("\n").length]).toEqual([2, 2]);
   expect(stderr).toContain("cannot be written: a part of the path is a file");
 });
