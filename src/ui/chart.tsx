@@ -57,7 +57,7 @@ function options(props: ChartProps, target: HTMLElement, onHover: (index: number
   return {
     width: Math.max(1, target.clientWidth),
     height: Math.max(1, target.clientHeight),
-    padding: [8, 8, 0, 0],
+    padding: [8, 14, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: { x: { time: false }, y: props.range ? { range: [...props.range] } : {} },

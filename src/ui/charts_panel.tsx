@@ -24,17 +24,18 @@ function oneLine(name: string, values: (number | null)[]): Line[] {
 /** The curves that tell how the correction goes. */
 export function ChartsPanel() {
   const session = useSession();
-  const { steps, quizzes, bestStep } = session.run;
-  const metrics = steps.map((trained) => trained.metrics);
+  const { steps: metrics, quizzes, bestStep } = session.run;
   const x = metrics.map((metric) => metric.step);
   const quizX = quizzes.map((quiz) => quiz.step);
-  const noPairs =
-    session.shown.value.method === "sft" && metrics.length > 0 ? "SFT trains on right answers alone: there is no pair to compare." : "";
+  const sft = session.shown.value.method === "sft";
+  const noPairs = sft && metrics.length > 0 ? "SFT trains on right answers alone: there is no pair to compare." : "";
   return (
     <section class="charts" aria-label="Curves over training steps">
       <Chart
         title="Loss"
-        caption="What training lowers. 0.69 is a coin toss between right and wrong."
+        caption={
+          sft ? "How surprising right answers are to the model." : "What training lowers. 0.69 is a coin toss between right and wrong."
+        }
         x={x}
         lines={oneLine("loss", column(metrics, "loss"))}
         format={metricText}

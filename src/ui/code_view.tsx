@@ -1,3 +1,4 @@
+import { useMemo } from "preact/hooks";
 import { highlightPython, type MarkedSpan, markSpans, type Span } from "./highlight.ts";
 import { type Row, type SideLine, sideBySide } from "./side_by_side.ts";
 
@@ -40,7 +41,7 @@ interface SideProps {
 }
 
 function CodeSide({ side, rows, code, failingLine, label }: SideProps) {
-  const spans = highlightPython(code);
+  const spans = useMemo(() => highlightPython(code), [code]);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: long lines scroll, and only what takes the focus scrolls by keyboard
     <section class={`code ${side}`} tabIndex={0} aria-label={label}>
@@ -57,7 +58,7 @@ function CodeSide({ side, rows, code, failingLine, label }: SideProps) {
 
 /** A failed program beside a right one, differences marked on both sides. */
 export function ComparedCode({ failed, failingLine, right }: { failed: string; failingLine: number | null; right: string }) {
-  const rows = sideBySide(failed, right);
+  const rows = useMemo(() => sideBySide(failed, right), [failed, right]);
   return (
     <>
       <CodeSide side="left" rows={rows} code={failed} failingLine={failingLine} label="Failed answer" />
@@ -68,6 +69,6 @@ export function ComparedCode({ failed, failingLine, right }: { failed: string; f
 
 /** A failed program on its own. */
 export function SingleCode({ code, failingLine }: { code: string; failingLine: number | null }) {
-  const rows = sideBySide(code, code);
+  const rows = useMemo(() => sideBySide(code, code), [code]);
   return <CodeSide side="left" rows={rows} code={code} failingLine={failingLine} label="Failed answer" />;
 }

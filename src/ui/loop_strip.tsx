@@ -1,17 +1,7 @@
+import type { ComponentChildren } from "preact";
 import { durationText, percentText, pointsText, rateText } from "./number_text.ts";
 import type { Progress, RunState, Station } from "./run_state.ts";
 import { useSession } from "./session.ts";
-
-interface Place {
-  station: Station;
-  name: string;
-  caption: string;
-}
-
-const EXAM: Place = { station: "exam", name: "Exam", caption: "Many answers to every problem." };
-const ANALYSIS: Place = { station: "analysis", name: "Analysis", caption: "Run them, sort the failures." };
-const CORRECTION: Place = { station: "correction", name: "Correction", caption: "Training: right up, wrong down." };
-const QUIZ: Place = { station: "quiz", name: "Quiz", caption: "What to practise again?" };
 
 const UNITS: Record<Station, string> = {
   before: "answers",
@@ -22,83 +12,76 @@ const UNITS: Record<Station, string> = {
   after: "answers",
 };
 
-function doneText(station: Station, progress: Progress): string {
+function doneText(station: Station, progress: Progress, active: boolean): string {
   const count = `${progress.done.toLocaleString("en-US")} / ${progress.total.toLocaleString("en-US")} ${UNITS[station]}`;
-  return station === "quiz" ? `${count} · quiz ${progress.rounds}` : count;
+  return active && progress.rate !== null ? `${count} · ${rateText(progress.rate)}` : count;
 }
 
-function paceText(progress: Progress): string {
-  const parts = progress.rate === null ? [] : [rateText(progress.rate)];
-  if (progress.secondsLeft !== null && progress.done < progress.total) parts.push(`${durationText(progress.secondsLeft)} left`);
-  return parts.join(" · ");
+function leftText({ done, total, secondsLeft }: Progress): string {
+  return secondsLeft !== null && done < total ? `${durationText(secondsLeft)} left` : "";
 }
 
-function Gauge({ progress, label }: { progress: Progress | undefined; label: string }) {
-  return <progress class="gauge" aria-label={label} max={Math.max(1, progress?.total ?? 1)} value={progress?.done ?? 0} />;
+interface CardProps {
+  station: Station;
+  name: string;
+  run: RunState;
+  class?: string;
+  children: ComponentChildren;
 }
 
-function StationCard({ place, run }: { place: Place; run: RunState }) {
-  const progress = run.progress[place.station];
-  const active = run.station === place.station;
+function Card({ station, name, run, class: more = "", children }: CardProps) {
+  const progress = run.progress[station];
+  const active = run.station === station;
+  const classes = ["station", more, active ? "active" : "", progress ? "" : "ahead"].filter(Boolean).join(" ");
   return (
-    <li
-      class={`station ${active ? "active" : ""} ${progress ? "" : "ahead"}`}
-      data-station={place.station}
-      aria-current={active ? "step" : undefined}
-    >
-      <h2>{place.name}</h2>
-      <p class="caption">{place.caption}</p>
-      <Gauge progress={progress} label={`${place.name}: done`} />
-      <p class="numbers">
-        <span>{progress ? doneText(place.station, progress) : "not begun"}</span>
-        <span>{active && progress ? paceText(progress) : ""}</span>
-      </p>
+    <li class={classes} data-station={station} aria-current={active ? "step" : undefined}>
+      <div class="station-head">
+        <h2>{name}</h2>
+        {active && progress && <span>{leftText(progress)}</span>}
+      </div>
+      <p class="caption">{children}</p>
+      <progress class="gauge" aria-label={`${name}: done`} max={Math.max(1, progress?.total ?? 1)} value={progress?.done ?? 0} />
+      <p class="numbers">{progress ? doneText(station, progress, active) : "not begun"}</p>
     </li>
   );
 }
 
-function gainText(run: RunState): string {
-  const { before, after } = run.evaluations;
-  return before && after ? `${pointsText(after["pass@1"] - before["pass@1"])} points` : "";
-}
-
 function EvaluationCard({ station, run }: { station: "before" | "after"; run: RunState }) {
-  const progress = run.progress[station];
   const result = run.evaluations[station];
-  const active = run.station === station;
+  const { before, after } = run.evaluations;
+  const gain = station === "after" && before && after ? pointsText(after["pass@1"] - before["pass@1"]) : "";
   return (
-    <li
-      class={`station evaluation ${active ? "active" : ""} ${progress ? "" : "ahead"}`}
-      data-station={station}
-      aria-current={active ? "step" : undefined}
-    >
-      <h2>{station === "before" ? "Before" : "After"}</h2>
+    <Card station={station} name={station === "before" ? "Before" : "After"} run={run} class="evaluation">
       {result ? (
-        <p class="caption">
-          <strong>{percentText(result["pass@1"])}</strong> pass@1 {station === "after" ? gainText(run) : ""}
-        </p>
+        <>
+          <strong>{percentText(result["pass@1"])}</strong> pass@1 {gain}
+        </>
       ) : (
-        <p class="caption">Held-out problems.</p>
+        "Held-out problems."
       )}
-      <Gauge progress={progress} label={`Evaluation ${station}: done`} />
-      <p class="numbers">
-        <span>{progress ? doneText(station, progress) : "not begun"}</span>
-        <span>{active && progress ? paceText(progress) : ""}</span>
-      </p>
-    </li>
+    </Card>
   );
 }
 
 /** Where the run is: the four stations between the evaluations before and after. */
 export function LoopStrip() {
   const run = useSession().run;
+  const rounds = run.progress.quiz?.rounds ?? 0;
   return (
     <ol class="strip" aria-label="Stations of the run">
-      <StationCard place={EXAM} run={run} />
-      <StationCard place={ANALYSIS} run={run} />
+      <Card station="exam" name="Exam" run={run}>
+        Many answers to every problem.
+      </Card>
+      <Card station="analysis" name="Analysis" run={run}>
+        Run them, sort the failures.
+      </Card>
       <EvaluationCard station="before" run={run} />
-      <StationCard place={CORRECTION} run={run} />
-      <StationCard place={QUIZ} run={run} />
+      <Card station="correction" name="Correction" run={run}>
+        Training: right up, wrong down.
+      </Card>
+      <Card station="quiz" name={rounds > 1 ? `Quiz ${rounds}` : "Quiz"} run={run}>
+        What to practise again?
+      </Card>
       <EvaluationCard station="after" run={run} />
     </ol>
   );

@@ -12,6 +12,9 @@ import "./style/page.css";
 import "./style/panels.css";
 import "./style/notebook.css";
 
+/** A run is drawn again at most every so many ms: on a software adapter page and engine share the processor. */
+const REDRAW_MS = 80;
+
 declare global {
   interface Window {
     /** Every event of the run so far: the log that tests read. */
@@ -47,7 +50,7 @@ export function mountPage(engine: Pick<Surroundings, "connect" | "openSandbox">)
   const session = new Session(
     {
       ...engine,
-      nextFrame: requestAnimationFrame.bind(window),
+      nextFrame: (callback) => setTimeout(() => requestAnimationFrame(callback), REDRAW_MS),
       base: document.baseURI,
       nowMs: () => performance.now(),
       query: () => location.search,

@@ -1,7 +1,8 @@
-import type { Answer, Phase } from "../records.ts";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import type { Answer, Phase, Preference } from "../records.ts";
 import { ComparedCode, SingleCode } from "./code_view.tsx";
 import { errorLook } from "./error_types.ts";
-import { listProblems, type Partner, type ProblemEntry, pairsOf, partnerOf, problemAnswers, titleOf } from "./notebook_view.ts";
+import { type DistinctAnswer, listProblems, type Partner, type ProblemEntry, partnerOf, problemAnswers, titleOf } from "./notebook_view.ts";
 import { Ribbon } from "./ribbon.tsx";
 import { orderTypes, type RunState } from "./run_state.ts";
 import { useSession } from "./session.ts";
@@ -79,10 +80,22 @@ function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; er
   );
 }
 
+/** Scrolls the list, and never the page, until the item is in sight. */
+function showInside(list: HTMLElement, item: HTMLElement): void {
+  const [outer, inner] = [list.getBoundingClientRect(), item.getBoundingClientRect()];
+  if (inner.top < outer.top) list.scrollTop -= outer.top - inner.top;
+  else if (inner.bottom > outer.bottom) list.scrollTop += inner.bottom - outer.bottom;
+}
+
 function ProblemList({ entries, open, phase }: { entries: ProblemEntry[]; open: string; phase: Phase }) {
   const session = useSession();
+  const list = useRef<HTMLUListElement>(null);
+  useEffect(() => {
+    const item = list.current?.querySelector<HTMLElement>("[aria-current]");
+    if (list.current && item) showInside(list.current, item);
+  }, [open]);
   return (
-    <ul class="problems" aria-label="Problems with such errors">
+    <ul class="problems" aria-label="Problems with such errors" ref={list}>
       {entries.map((entry) => (
         <li key={entry.taskId}>
           <button
@@ -140,7 +153,15 @@ function partnerTitle(partner: Partner | null): string {
   return partner.step === null ? "Nearest right answer" : `Chosen instead, trained at step ${partner.step}`;
 }
 
-function AnswerPair({ answer, partner }: { answer: Answer; partner: Partner | null }) {
+interface AnswerPairProps {
+  answer: Answer;
+  passed: readonly DistinctAnswer[];
+  pairs: readonly Preference[];
+}
+
+function AnswerPair({ answer, passed, pairs }: AnswerPairProps) {
+  // Finding the nearest answer compares texts: not in every picture of a run that goes on.
+  const partner = useMemo(() => partnerOf(answer, passed, pairs), [answer, passed.length, pairs.length]);
   return (
     <div class={`pair ${partner ? "" : "alone"}`}>
       <h4 class="wrong">{partner?.step ? "Rejected" : "Failed answer"}</h4>
@@ -165,14 +186,18 @@ function ProblemDetail({ run, phase, taskId }: { run: RunState; phase: Phase; ta
     failed.find(({ answer }) => errorType === null || answer.error_type === errorType) ??
     failed[0];
   if (!open) return <p class="detail caption">No failed answer here.</p>;
-  const { answer } = open;
-  const pairs = phase === "exam" ? pairsOf(run, taskId) : [];
+  const pairs = phase === "exam" ? run.pairs.get(taskId) : undefined;
   return (
     <article class="detail" aria-label={`Problem ${taskId}`}>
-      <h3>{titleOf(answer.solution)}</h3>
-      <Ribbon failed={failed} open={answer.sample_index} pairs={pairs} onOpen={(index) => session.select({ sampleIndex: index })} />
-      <FailureNote answer={answer} />
-      <AnswerPair answer={answer} partner={partnerOf(answer, passed, pairs)} />
+      <h3>{titleOf(open.answer.solution)}</h3>
+      <Ribbon
+        failed={failed}
+        open={open.answer.sample_index}
+        pairs={pairs ?? []}
+        onOpen={(index) => session.select({ sampleIndex: index })}
+      />
+      <FailureNote answer={open.answer} />
+      <AnswerPair answer={open.answer} passed={passed} pairs={pairs ?? []} />
     </article>
   );
 }

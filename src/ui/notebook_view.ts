@@ -102,11 +102,6 @@ export function problemAnswers(run: RunState, phase: Phase, taskId: string, meth
   };
 }
 
-/** The latest trained pairs of a problem, newest step first. */
-export function pairsOf(run: RunState, taskId: string): Preference[] {
-  return run.steps.toReversed().flatMap(({ pairs }) => pairs.filter((pair) => pair.task_id === taskId));
-}
-
 export interface Partner {
   answer: Answer;
   /** The step that trained this very pair, null when the answer is merely the nearest right one. */

@@ -29,11 +29,6 @@ export interface Progress {
   enteredMs: number;
 }
 
-export interface Trained {
-  metrics: StepMetrics;
-  pairs: Preference[];
-}
-
 export interface RunState {
   station: Station | null;
   progress: Partial<Record<Station, Progress>>;
@@ -44,7 +39,9 @@ export interface RunState {
   judged: Partial<Record<Phase, { passed: number; total: number }>>;
   notebook: Notebook | null;
   notebookByTask: Map<string, NotebookProblem>;
-  steps: Trained[];
+  steps: StepMetrics[];
+  /** Trained pairs by problem, newest first. */
+  pairs: Map<string, Preference[]>;
   quizzes: QuizResult[];
   bestStep: number | null;
   evaluations: Partial<Record<"before" | "after" | "after_last", EvaluationResult>>;
@@ -64,6 +61,7 @@ export function emptyRun(): RunState {
     notebook: null,
     notebookByTask: new Map(),
     steps: [],
+    pairs: new Map(),
     quizzes: [],
     bestStep: null,
     evaluations: {},
@@ -114,7 +112,12 @@ function applyAnalysed(run: RunState, nowMs: number): void {
 }
 
 function applyStep(run: RunState, event: Extract<RunEvent, { type: "step" }>, nowMs: number): void {
-  run.steps.push({ metrics: event.metrics, pairs: event.pairs });
+  run.steps.push(event.metrics);
+  for (const pair of event.pairs) {
+    const pairs = run.pairs.get(pair.task_id);
+    if (pairs) pairs.unshift(pair);
+    else run.pairs.set(pair.task_id, [pair]);
+  }
   const count = { done: event.metrics.step, total: event.steps, secondsLeft: run.progress.correction?.secondsLeft ?? null };
   advance(run, "correction", count, run.station !== "correction", nowMs);
   run.station = "correction";
