@@ -1,0 +1,25 @@
+// stats = (lse, delta), delta = sum over D of d_o * o: what the gradients of query, key and value share. One invocation per
+// (token, head).
+// D is a const before this file, as in attention.wgsl.
+
+override HEADS: u32;
+
+struct Params { tokens: u32 }
+
+@group(0) @binding(0) var<storage, read> o: array<vec4f>;            // [T, HEADS * D]
+@group(0) @binding(1) var<storage, read> d_o: array<vec4f>;          // [T, HEADS * D]
+@group(0) @binding(2) var<storage, read> lse: array<f32>;            // [T, HEADS]
+@group(0) @binding(3) var<storage, read_write> stats: array<vec2f>;  // [T, HEADS]
+@group(0) @binding(4) var<uniform> params: Params;
+
+const D4 = D / 4u;
+
+@compute @workgroup_size(64)
+fn attention_backward_delta(@builtin(global_invocation_id) id: vec3u) {
+  let t = id.x;
+  if (t >= params.tokens) { return; }
+  let i = t * HEADS + id.y;
+  var products = vec4f(0.0);
+  for (var d = 0u; d < D4; d += 1u) { products += d_o[i * D4 + d] * o[i * D4 + d]; }
+  stats[i] = vec2f(lse[i], products.x + products.y + products.z + products.w);
+}

@@ -1,0 +1,31 @@
+import type { Gpu } from "../gpu/gpu.ts";
+import { expectShape, type Tensor } from "../gpu/tensor.ts";
+
+interface Inputs {
+  q: Tensor;
+  k: Tensor;
+  v: Tensor;
+  spans: Tensor;
+}
+
+/**
+ * o [T, H * D] = attention of q [T, H * D] over k and v [S, KV * D], and lse [T, H]. Token t sees the slots
+ * [spans[t].x, spans[t].y) and [spans[t].z, spans[t].w): at least one. D must be a multiple of 4.
+ */
+export function attention(gpu: Gpu, { q, k, v, spans }: Inputs, { o, lse }: { o: Tensor; lse: Tensor }, D: number): void {
+  const [T = 0, width = 0] = q.shape;
+  const [S = 0, keyWidth = 0] = k.shape;
+  const HEADS = width / D;
+  if (D % 4 !== 0) throw new Error(`the head size is ${D}, expected a multiple of 4`);
+  expectShape(v, [S, keyWidth]);
+  expectShape(spans, [T, 4]);
+  expectShape(o, [T, width]);
+  expectShape(lse, [T, HEADS]);
+  const constants = { HEADS, KV_HEADS: keyWidth / D };
+  gpu.run(
+    "attention",
+    { q, k, v, spans },
+    { o, lse },
+    { sizes: { D }, constants, params: { tokens: T }, workgroups: [Math.ceil(T / 64), HEADS] },
+  );
+}

@@ -1,0 +1,39 @@
+import type { Gpu } from "../gpu/gpu.ts";
+import { expectShape, type Tensor } from "../gpu/tensor.ts";
+
+interface Inputs {
+  q: Tensor;
+  k: Tensor;
+  v: Tensor;
+  d_o: Tensor;
+  stats: Tensor;
+  readers: Tensor;
+}
+
+/**
+ * dk and dv [T, KV * D]: the gradients of attention's k and v where token t's key lies in slot t. readers [T, 2]: the tokens
+ * [from, to) that see each key, every one of them; stats [T, H, 2] is attention_backward_delta's.
+ */
+export function attentionBackwardKeyValue(
+  gpu: Gpu,
+  { q, k, v, d_o, stats, readers }: Inputs,
+  { dk, dv }: { dk: Tensor; dv: Tensor },
+  D: number,
+): void {
+  const [T = 0, width = 0] = q.shape;
+  const [, keyWidth = 0] = k.shape;
+  const HEADS = width / D;
+  if (D % 4 !== 0) throw new Error(`the head size is ${D}, expected a multiple of 4`);
+  for (const t of [k, v, dk, dv]) expectShape(t, [T, keyWidth]);
+  expectShape(d_o, [T, width]);
+  expectShape(stats, [T, HEADS, 2]);
+  expectShape(readers, [T, 2]);
+  const KV_HEADS = keyWidth / D;
+  const dispatch = {
+    sizes: { D },
+    constants: { HEADS, KV_HEADS },
+    params: { tokens: T },
+    workgroups: [Math.ceil(T / 64), KV_HEADS] as const,
+  };
+  gpu.run("attention_backward_key_value", { q, k, v, d_o, stats, readers }, { dk, dv }, dispatch);
+}

@@ -1,0 +1,17 @@
+import type { Gpu } from "../gpu/gpu.ts";
+import { expectShape, type Tensor } from "../gpu/tensor.ts";
+
+/** y [N, C] = x / rms(x) * weight [C], row by row; rstd [N] = 1 / rms(x) is kept for the backward pass. */
+export function rmsNorm(
+  gpu: Gpu,
+  { x, weight }: { x: Tensor; weight: Tensor },
+  { y, rstd }: { y: Tensor; rstd: Tensor },
+  eps: number,
+): void {
+  const [N = 0, C = 0] = x.shape;
+  expectShape(weight, [C]);
+  expectShape(y, [N, C]);
+  expectShape(rstd, [N]);
+  const workgroups = [Math.min(N, 65535), Math.ceil(N / 65535)] as const;
+  gpu.run("rms_norm", { x, weight }, { y, rstd }, { constants: { C, EPS: eps }, params: { rows: N }, workgroups });
+}

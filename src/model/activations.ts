@@ -1,0 +1,187 @@
+// The memory of one forward (and backward) pass, planned before anything is allocated. Every tensor has a buffer of its own, so
+// that no dispatch reads and writes the same one; a pass of fewer tokens uses the front of each.
+
+import type { Gpu } from "../gpu/gpu.ts";
+import { bytesOf, type Dtype, type Tensor } from "../gpu/tensor.ts";
+import type { ModelConfig } from "./config.ts";
+import { PROJECTIONS, type Projection } from "./weight_shapes.ts";
+
+/** What the forward pass leaves of one layer. T tokens, S key slots. */
+export interface LayerActivations {
+  readonly x: Tensor; // [T, C] the layer's input
+  readonly rstd1: Tensor; // [T]
+  readonly normed1: Tensor; // [T, C] input of q, k, v
+  readonly qRaw: Tensor; // [T, H * D] before q_norm and rope
+  readonly rstdQ: Tensor; // [T * H] only with q_norm
+  readonly kRaw: Tensor; // [T, KV * D]
+  readonly rstdK: Tensor; // [T * KV]
+  readonly q: Tensor; // [T, H * D] rotated
+  readonly k: Tensor; // [S, KV * D] rotated
+  readonly v: Tensor; // [S, KV * D]
+  readonly attended: Tensor; // [T, H * D] input of o
+  readonly lse: Tensor; // [T, H]
+  readonly mid: Tensor; // [T, C] after attention's residual
+  readonly rstd2: Tensor; // [T]
+  readonly normed2: Tensor; // [T, C] input of gate and up
+  readonly gate: Tensor; // [T, F]
+  readonly up: Tensor; // [T, F]
+  readonly gated: Tensor; // [T, F] input of down
+  readonly z: Readonly<Record<Projection, Tensor>>; // [T, R] x Aᵀ of each projection
+}
+
+/** Gradients in flight during a backward pass. */
+export interface BackwardScratch {
+  readonly dx: Tensor; // [T, C]
+  readonly dmid: Tensor; // [T, C]
+  readonly dnormed: Tensor; // [T, C]
+  readonly dgated: Tensor; // [T, F]
+  readonly dgate: Tensor; // [T, F]
+  readonly dup: Tensor; // [T, F]
+  readonly dattended: Tensor; // [T, H * D]
+  readonly stats: Tensor; // [T, H, 2]
+  readonly dq: Tensor; // [T, H * D]
+  readonly dk: Tensor; // [T, KV * D]
+  readonly dv: Tensor; // [T, KV * D]
+  readonly dqRaw: Tensor; // [T, H * D]
+  readonly dkRaw: Tensor; // [T, KV * D]
+  readonly dqNormed: Tensor; // [T, H * D]
+  readonly dkNormed: Tensor; // [T, KV * D]
+  readonly dz: Tensor; // [T, R]
+  readonly zero: Tensor; // [T, max(C, H * D)], never written
+}
+
+export interface Activations {
+  readonly ids: Tensor; // u32 [T]
+  readonly positions: Tensor; // u32 [T]
+  readonly slots: Tensor; // u32 [T]
+  readonly rows: Tensor; // u32 [T]: 0, 1, 2 ...
+  readonly spans: Tensor; // u32 [T, 4]
+  readonly readers: Tensor; // u32 [T, 2]
+  readonly layers: readonly LayerActivations[];
+  readonly last: Tensor; // [T, C] the last layer's output
+  readonly rstd: Tensor; // [T]
+  readonly hidden: Tensor; // [T, C] after the final norm
+  readonly normedHeads: Tensor; // [T, H * D] scratch of q_norm and k_norm
+  readonly v: Tensor; // [T, KV * D] scratch: values before they go to their slots
+  readonly out: Tensor; // [T, C] scratch: outputs of o and down
+  readonly backward: BackwardScratch | null;
+}
+
+export interface ActivationsOptions {
+  /** Most tokens of a pass. */
+  readonly tokens: number;
+  /** Rows of the key and value tensors: `tokens` when training, the cache's slots when sampling. */
+  readonly slots: number;
+  /** LoRA's padded rank. */
+  readonly R: number;
+  /** Keep every layer's activations for a backward pass; otherwise layers share all but keys and values. */
+  readonly training: boolean;
+}
+
+type Allocate = (name: string, shape: readonly number[], dtype?: Dtype) => Tensor;
+
+/** Allocates a pass's memory. */
+export function allocateActivations(gpu: Gpu, config: ModelConfig, options: ActivationsOptions): Activations {
+  const activations = layOut(config, options, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
+  gpu.write(
+    activations.rows,
+    Uint32Array.from({ length: options.tokens }, (_, t) => t),
+  );
+  return activations;
+}
+
+/** Bytes that allocateActivations would take. */
+export function activationBytes(config: ModelConfig, options: ActivationsOptions): number {
+  let bytes = 0;
+  layOut(config, options, (name, shape, dtype = "f32") => {
+    bytes += bytesOf(shape, dtype);
+    return { name, shape, dtype, offset: 0, bytes: 0 } as unknown as Tensor; // counted, never used
+  });
+  return bytes;
+}
+
+function layOut(config: ModelConfig, { tokens: T, slots: S, R, training }: ActivationsOptions, alloc: Allocate): Activations {
+  const { C, F, heads, kvHeads, headSize: D } = config;
+  const H = heads * D;
+  const KV = kvHeads * D;
+  const shared = (): Omit<LayerActivations, "x" | "k" | "v"> => ({
+    rstd1: alloc("rstd1", [T]),
+    normed1: alloc("normed1", [T, C]),
+    qRaw: alloc("q raw", [T, H]),
+    rstdQ: alloc("rstd q", [T * heads]),
+    kRaw: alloc("k raw", [T, KV]),
+    rstdK: alloc("rstd k", [T * kvHeads]),
+    q: alloc("q", [T, H]),
+    attended: alloc("attended", [T, H]),
+    lse: alloc("lse", [T, heads]),
+    mid: alloc("mid", [T, C]),
+    rstd2: alloc("rstd2", [T]),
+    normed2: alloc("normed2", [T, C]),
+    gate: alloc("gate", [T, F]),
+    up: alloc("up", [T, F]),
+    gated: alloc("gated", [T, F]),
+    z: Object.fromEntries(PROJECTIONS.map((p) => [p, alloc(`z ${p}`, [T, R])])) as Record<Projection, Tensor>,
+  });
+  const inputs = [alloc("x", [T, C]), alloc("x", [T, C])]; // sampling: a layer reads one and writes the other
+  const one = training ? null : shared();
+  const layers = Array.from({ length: config.layers }, (_, i) => ({
+    ...(one ?? shared()),
+    x: training && i > 0 ? alloc("x", [T, C]) : inputs[i % 2]!,
+    k: alloc("k", [S, KV]),
+    v: alloc("v", [S, KV]),
+  }));
+  return {
+    ids: alloc("ids", [T], "u32"),
+    positions: alloc("positions", [T], "u32"),
+    slots: alloc("slots", [T], "u32"),
+    rows: alloc("rows", [T], "u32"),
+    spans: alloc("spans", [T, 4], "u32"),
+    readers: alloc("readers", [T, 2], "u32"),
+    layers,
+    last: training ? inputs[1]! : inputs[config.layers % 2]!,
+    rstd: alloc("rstd", [T]),
+    hidden: alloc("hidden", [T, C]),
+    normedHeads: alloc("normed heads", [T, H]),
+    v: alloc("v scratch", [T, KV]),
+    out: alloc("out", [T, C]),
+    backward: training ? layOutBackward(config, T, R, alloc) : null,
+  };
+}
+
+function layOutBackward({ C, F, heads, kvHeads, headSize: D }: ModelConfig, T: number, R: number, alloc: Allocate): BackwardScratch {
+  return {
+    dx: alloc("dx", [T, C]),
+    dmid: alloc("dmid", [T, C]),
+    dnormed: alloc("dnormed", [T, C]),
+    dgated: alloc("dgated", [T, F]),
+    dgate: alloc("dgate", [T, F]),
+    dup: alloc("dup", [T, F]),
+    dattended: alloc("dattended", [T, heads * D]),
+    stats: alloc("attention stats", [T, heads, 2]),
+    dq: alloc("dq", [T, heads * D]),
+    dk: alloc("dk", [T, kvHeads * D]),
+    dv: alloc("dv", [T, kvHeads * D]),
+    dqRaw: alloc("dq raw", [T, heads * D]),
+    dkRaw: alloc("dk raw", [T, kvHeads * D]),
+    dqNormed: alloc("dq normed", [T, heads * D]),
+    dkNormed: alloc("dk normed", [T, kvHeads * D]),
+    dz: alloc("dz", [T, R]),
+    zero: alloc("zero", [T, Math.max(C, heads * D)]),
+  };
+}
+
+/** The tensor's first rows. */
+export const rowsOf = (t: Tensor, rows: number): Tensor => ({ ...t, shape: [rows, ...t.shape.slice(1)] });
+
+/** The same memory with another shape. */
+export const shaped = (t: Tensor, shape: readonly number[]): Tensor => ({ ...t, shape });
+
+export function freeActivations(gpu: Gpu, activations: Activations): void {
+  for (const tensor of new Set(tensorsIn(activations))) gpu.free(tensor);
+}
+
+function tensorsIn(value: unknown): Tensor[] {
+  if (Array.isArray(value)) return value.flatMap(tensorsIn);
+  if (typeof value !== "object" || value === null) return [];
+  return "buffer" in value ? [value as Tensor] : Object.values(value).flatMap(tensorsIn);
+}

@@ -1,0 +1,281 @@
+// Batched sampling from a key/value cache. A prompt is prefilled once and shared by all its samples; tokens are chained on the GPU
+// and read back every few steps; a finished sample's place goes to the next request. What is drawn for a request depends on
+// (seed, its stream, how many tokens it has) alone, and no sum depends on the batch: same seed, same answers, in any order.
+
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { InputError } from "../input_error.ts";
+import { advanceRows } from "../kernels/advance_rows.ts";
+import { linear } from "../kernels/linear.ts";
+import { sampleToken } from "../kernels/sample_token.ts";
+import { type Activations, allocateActivations, freeActivations, rowsOf } from "./activations.ts";
+import { forward, uploadPack } from "./forward.ts";
+import type { Adapter } from "./lora.ts";
+import { type Model, positions } from "./model.ts";
+import type { Pack } from "./pack.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+export interface SampleRequest {
+  readonly promptIds: readonly number[];
+  /** Random stream of this answer: streamOf("exam/Demo/3/17"). */
+  readonly stream: number;
+}
+
+export interface Sampled {
+  /** Index into the requests. */
+  readonly index: number;
+  /** Sampled ids; without the end token. Cut behind the token that completed a stop string. */
+  readonly ids: number[];
+  /** Their text, cut before the stop string. */
+  readonly text: string;
+  readonly ended: "stop" | "end_token" | "length";
+}
+
+export interface GenerateOptions {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  readonly maxNewTokens: number;
+  readonly seed: number;
+  /** An answer ends before the first of these. */
+  readonly stop: readonly string[];
+  /** Samples in flight at once; 64 unless told. */
+  readonly batch?: number;
+  readonly signal?: AbortSignal;
+}
+
+const STEPS_PER_READBACK = 8;
+const PREFILL_TOKENS = 512;
+
+/** A sample in flight. */
+interface Row {
+  readonly index: number;
+  readonly request: SampleRequest;
+  readonly prompt: Prompt;
+  /** First slot of the sample's own keys: the prompt's last token, then what was sampled. */
+  readonly ownStart: number;
+  readonly ids: number[];
+}
+
+/** A prefilled prompt: all but its last token, which each sample reads as its first. */
+interface Prompt {
+  readonly key: string;
+  readonly start: number;
+  readonly length: number;
+  users: number;
+}
+
+/** Samples an answer to every request; yields each as it ends, in a deterministic order. */
+export async function* generate(
+  gpu: Gpu,
+  model: Model,
+  adapter: Adapter | null,
+  requests: readonly SampleRequest[],
+  options: GenerateOptions,
+): AsyncGenerator<Sampled> {
+  const { maxNewTokens } = options;
+  checkRequests(model, requests, maxNewTokens);
+  if (requests.length === 0) return;
+  const batch = Math.min(options.batch ?? 64, requests.length);
+  const longest = Math.max(...requests.map((r) => r.promptIds.length)) - 1;
+  const cache = { promptSlots: longest, ownBase: batch * longest, ownSlots: maxNewTokens + 1 };
+  const sizes = {
+    tokens: Math.max(batch, PREFILL_TOKENS, longest),
+    slots: cache.ownBase + batch * cache.ownSlots,
+    R: adapter?.R ?? 4,
+    training: false,
+  };
+  const activations = allocateActivations(gpu, model.config, sizes);
+  const state = allocateState(gpu, model, batch, maxNewTokens);
+  try {
+    const rows: Row[] = [];
+    const prompts = new Map<string, Prompt>();
+    const freePrompts = Array.from({ length: batch }, (_, i) => (batch - 1 - i) * longest);
+    const freeOwn = Array.from({ length: batch }, (_, i) => cache.ownBase + (batch - 1 - i) * cache.ownSlots);
+    let next = 0;
+    while (next < requests.length || rows.length > 0) {
+      options.signal?.throwIfAborted();
+      const fresh: Prompt[] = [];
+      const freshIds: (readonly number[])[] = [];
+      while (rows.length < batch && next < requests.length) {
+        const request = requests[next]!;
+        const key = request.promptIds.join();
+        let prompt = prompts.get(key);
+        if (!prompt) {
+          prompt = { key, start: freePrompts.pop()!, length: request.promptIds.length - 1, users: 0 };
+          prompts.set(key, prompt);
+          fresh.push(prompt);
+          freshIds.push(request.promptIds);
+        }
+        prompt.users += 1;
+        rows.push({ index: next, request, prompt, ownStart: freeOwn.pop()!, ids: [] });
+        next += 1;
+      }
+      prefill(gpu, model, adapter, activations, fresh, freshIds);
+      await decode(gpu, model, adapter, activations, state, rows, options);
+      for (let i = 0; i < rows.length; ) {
+        const row = rows[i]!;
+        const sampled = ending(model, row, options);
+        if (!sampled) {
+          i += 1;
+          continue;
+        }
+        rows.splice(i, 1);
+        freeOwn.push(row.ownStart);
+        row.prompt.users -= 1;
+        if (row.prompt.users === 0) {
+          prompts.delete(row.prompt.key);
+          freePrompts.push(row.prompt.start);
+        }
+        yield sampled;
+      }
+    }
+  } finally {
+    freeActivations(gpu, activations);
+    for (const tensor of Object.values(state)) gpu.free(tensor);
+  }
+}
+
+function checkRequests({ id, config }: Model, requests: readonly SampleRequest[], maxNewTokens: number): void {
+  for (const { promptIds } of requests) {
+    if (promptIds.length === 0) throw new InputError("A prompt is empty: it needs at least one token.");
+    const bad = promptIds.find((token) => !Number.isInteger(token) || token < 0 || token >= config.vocabulary);
+    if (bad !== undefined)
+      throw new InputError(`The prompt has token ${bad}, but ${id} has ${config.vocabulary} tokens (0 to ${config.vocabulary - 1}).`);
+    const length = promptIds.length + maxNewTokens;
+    if (length > positions(config)) {
+      throw new InputError(
+        `A prompt of ${promptIds.length} tokens and ${maxNewTokens} new ones exceed ${id}'s context of ${positions(config)}: lower --max-new-tokens.`,
+      );
+    }
+  }
+}
+
+/** What decoding keeps on the GPU besides the activations, for B rows. */
+interface DecodeState {
+  readonly logits: Tensor; // [B, V]
+  readonly tokens: Tensor; // u32 [B]
+  readonly streams: Tensor; // u32 [B]
+  readonly counts: Tensor; // u32 [B]
+  readonly limits: Tensor; // u32 [B]
+  readonly history: Tensor; // u32 [B, maxNewTokens]
+}
+
+function allocateState(gpu: Gpu, { config }: Model, B: number, maxNewTokens: number): DecodeState {
+  return {
+    logits: gpu.alloc("logits", [B, config.vocabulary]),
+    tokens: gpu.alloc("tokens", [B], "u32"),
+    streams: gpu.alloc("streams", [B], "u32"),
+    counts: gpu.alloc("counts", [B], "u32"),
+    limits: gpu.alloc("limits", [B], "u32"),
+    history: gpu.alloc("history", [B, maxNewTokens], "u32"),
+  };
+}
+
+/** Writes the prompts' keys and values into the cache, all but each prompt's last token. */
+function prefill(
+  gpu: Gpu,
+  model: Model,
+  adapter: Adapter | null,
+  activations: Activations,
+  prompts: readonly Prompt[],
+  promptIds: readonly (readonly number[])[],
+): void {
+  const capacity = activations.ids.shape[0]!;
+  for (let i = 0; i < prompts.length; ) {
+    const tokens: { id: number; position: number; slot: number; start: number }[] = [];
+    while (i < prompts.length && tokens.length + prompts[i]!.length <= capacity) {
+      const { start, length } = prompts[i]!;
+      for (let p = 0; p < length; p++) tokens.push({ id: promptIds[i]![p]!, position: p, slot: start + p, start });
+      i += 1;
+    }
+    if (tokens.length === 0) continue;
+    uploadPack(gpu, activations, {
+      ids: Uint32Array.from(tokens, (t) => t.id),
+      positions: Uint32Array.from(tokens, (t) => t.position),
+      slots: Uint32Array.from(tokens, (t) => t.slot),
+      spans: Uint32Array.from(tokens.flatMap((t) => [0, 0, t.start, t.slot + 1])),
+    });
+    forward(gpu, model, adapter, activations, tokens.length);
+  }
+}
+
+/** Samples up to STEPS_PER_READBACK tokens for every row and appends them to its ids. */
+async function decode(
+  gpu: Gpu,
+  model: Model,
+  adapter: Adapter | null,
+  activations: Activations,
+  state: DecodeState,
+  rows: readonly Row[],
+  { temperature, maxNewTokens, seed }: GenerateOptions,
+): Promise<void> {
+  const B = rows.length;
+  uploadPack(gpu, activations, packRows(rows));
+  gpu.write(
+    state.streams,
+    Uint32Array.from(rows, (r) => r.request.stream),
+  );
+  gpu.write(
+    state.counts,
+    Uint32Array.from(rows, (r) => r.ids.length),
+  );
+  gpu.write(state.limits, new Uint32Array(B).fill(maxNewTokens));
+  const view = (t: Tensor) => rowsOf(t, B);
+  const [logits, tokens, streams, counts, limits, history] = [
+    view(state.logits),
+    view(state.tokens),
+    view(state.streams),
+    view(state.counts),
+    view(state.limits),
+    view(state.history),
+  ];
+  const longest = Math.min(...rows.map((r) => r.ids.length));
+  for (let step = 0; step < Math.min(STEPS_PER_READBACK, maxNewTokens - longest); step++) {
+    forward(gpu, model, adapter, activations, B);
+    linear(gpu, { x: view(activations.hidden), weight: model.head }, { y: logits });
+    sampleToken(gpu, { logits, streams, counts }, { tokens }, { temperature, seed });
+    const next = {
+      ids: view(activations.ids),
+      positions: view(activations.positions),
+      slots: view(activations.slots),
+      spans: view(activations.spans),
+    };
+    advanceRows(gpu, { tokens, limits }, { ...next, counts, history });
+  }
+  const sampled = await gpu.readU32(state.history);
+  rows.forEach((row, b) => {
+    const to = Math.min(row.ids.length + STEPS_PER_READBACK, maxNewTokens);
+    for (let i = row.ids.length; i < to; i++) row.ids.push(sampled[b * maxNewTokens + i]!);
+  });
+}
+
+/** Every row's next token to read: the prompt's last one, or the last one sampled. */
+function packRows(rows: readonly Row[]): Pack {
+  return {
+    ids: Uint32Array.from(rows, ({ ids, request }) => ids.at(-1) ?? request.promptIds.at(-1)!),
+    positions: Uint32Array.from(rows, ({ ids, prompt }) => prompt.length + ids.length),
+    slots: Uint32Array.from(rows, ({ ids, ownStart }) => ownStart + ids.length),
+    spans: Uint32Array.from(
+      rows.flatMap(({ ids, prompt, ownStart }) => [prompt.start, prompt.start + prompt.length, ownStart, ownStart + ids.length + 1]),
+    ),
+  };
+}
+
+/** How a row ended, or null while it goes on. Of an end token and a stop string the first counts. */
+function ending({ config, tokenizer }: Model, row: Row, { stop, maxNewTokens }: GenerateOptions): Sampled | null {
+  const end = row.ids.findIndex((id) => config.eosTokenIds.includes(id));
+  const ids = end < 0 ? row.ids : row.ids.slice(0, end);
+  const text = tokenizer.decode(ids);
+  if (stop.some((s) => text.includes(s))) return { index: row.index, ...cutAtStop(tokenizer, ids, stop), ended: "stop" };
+  if (end >= 0) return { index: row.index, ids, text, ended: "end_token" };
+  return row.ids.length === maxNewTokens ? { index: row.index, ids, text, ended: "length" } : null;
+}
+
+/** The ids up to the one that completed the first stop string, and the text before that string: whatever else was sampled since. */
+function cutAtStop(tokenizer: Tokenizer, ids: readonly number[], stop: readonly string[]): { ids: number[]; text: string } {
+  for (let n = 1; ; n++) {
+    const text = tokenizer.decode(ids.slice(0, n));
+    const cuts = stop.map((s) => text.indexOf(s)).filter((at) => at >= 0);
+    if (cuts.length > 0 || n === ids.length) return { ids: ids.slice(0, n), text: text.slice(0, Math.min(...cuts, text.length)) };
+  }
+}

@@ -1,0 +1,107 @@
+// The output head and its loss, without ever building [T, V]: only rows that predict a completion token, chunk by chunk.
+
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { gatherRows } from "../kernels/gather_rows.ts";
+import { gatherRowsBackward } from "../kernels/gather_rows_backward.ts";
+import { linear } from "../kernels/linear.ts";
+import { linearBackward } from "../kernels/linear_backward.ts";
+import { logSoftmax } from "../kernels/log_softmax.ts";
+import { logSoftmaxBackward } from "../kernels/log_softmax_backward.ts";
+import { rowsOf, shaped } from "./activations.ts";
+import type { Model } from "./model.ts";
+import type { TrainingPack } from "./pack.ts";
+
+const CHUNK_LOGITS = 1 << 22; // 16 MB of f32: at least 27 rows of Qwen2.5's vocabulary
+
+/** Memory of the head for up to `rows` predicting rows and `tokens` tokens. */
+export interface HeadBuffers {
+  readonly chunkRows: number;
+  readonly logits: Tensor; // [chunk, V]
+  readonly chunkHidden: Tensor; // [chunk, C]
+  readonly chunkGradient: Tensor; // [chunk, C]
+  readonly chunkIndices: Tensor; // u32 [chunk]
+  readonly chunkTargets: Tensor; // u32 [chunk]
+  readonly chunkLogps: Tensor; // [chunk]
+  readonly lse: Tensor; // [chunk]
+  readonly logps: Tensor; // [rows]
+  readonly drows: Tensor; // [rows, C] gradient of each row's log-probability, at unit scale
+  readonly weights: Tensor; // [rows] dloss / dlogp
+  readonly order: Tensor; // u32 [rows]
+  readonly starts: Tensor; // u32 [tokens + 1]
+  readonly dhidden: Tensor; // [tokens, C]
+}
+
+export function allocateHead(gpu: Gpu, { config }: Model, { tokens, rows }: { tokens: number; rows: number }): HeadBuffers {
+  const { C, vocabulary: V } = config;
+  const chunkRows = Math.min(rows, Math.max(1, Math.floor(CHUNK_LOGITS / V)));
+  return {
+    chunkRows,
+    logits: gpu.alloc("logits", [chunkRows, V]),
+    chunkHidden: gpu.alloc("chunk hidden", [chunkRows, C]),
+    chunkGradient: gpu.alloc("chunk gradient", [chunkRows, C]),
+    chunkIndices: gpu.alloc("chunk indices", [chunkRows], "u32"),
+    chunkTargets: gpu.alloc("chunk targets", [chunkRows], "u32"),
+    chunkLogps: gpu.alloc("chunk logps", [chunkRows]),
+    lse: gpu.alloc("lse", [chunkRows]),
+    logps: gpu.alloc("logps", [rows]),
+    drows: gpu.alloc("drows", [rows, C]),
+    weights: gpu.alloc("weights", [rows]),
+    order: gpu.alloc("order", [rows], "u32"),
+    starts: gpu.alloc("starts", [tokens + 1], "u32"),
+    dhidden: gpu.alloc("dhidden", [tokens, C]),
+  };
+}
+
+export function freeHead(gpu: Gpu, { chunkRows: _, ...tensors }: HeadBuffers): void {
+  for (const tensor of Object.values(tensors)) gpu.free(tensor);
+}
+
+/**
+ * Log-probabilities of the pack's targets from `hidden` [T, C], read back: [M]. With `gradients`, the gradient of each
+ * with respect to its hidden row is kept for headBackward.
+ */
+export async function headLogps(
+  gpu: Gpu,
+  model: Model,
+  head: HeadBuffers,
+  hidden: Tensor,
+  pack: TrainingPack,
+  gradients: boolean,
+): Promise<Float32Array> {
+  const { C } = model.config;
+  const M = pack.rows.length;
+  for (let from = 0; from < M; from += head.chunkRows) {
+    const count = Math.min(head.chunkRows, M - from);
+    const view = (t: Tensor) => rowsOf(t, count);
+    gpu.write(head.chunkIndices, pack.rows.subarray(from, from + count));
+    gpu.write(head.chunkTargets, pack.targets.subarray(from, from + count));
+    const targets = view(head.chunkTargets);
+    const logits = view(head.logits);
+    gatherRows(gpu, { x: hidden, rows: view(head.chunkIndices) }, { y: view(head.chunkHidden) });
+    linear(gpu, { x: view(head.chunkHidden), weight: model.head }, { y: logits });
+    logSoftmax(gpu, { logits, targets }, { logp: view(head.chunkLogps), lse: view(head.lse) });
+    gpu.copy(head.chunkLogps, { ...head.logps, offset: 4 * from }, 4 * count);
+    if (!gradients) continue;
+    logSoftmaxBackward(gpu, { lse: view(head.lse), targets }, { logits });
+    linearBackward(gpu, { dy: logits, weight: model.head }, { dx: view(head.chunkGradient) });
+    gpu.copy(head.chunkGradient, { ...head.drows, offset: 4 * C * from }, 4 * C * count);
+  }
+  return (await gpu.read(shaped(head.logps, [head.logps.shape[0]!]))).slice(0, M);
+}
+
+/** The gradient of hidden [T, C] from dloss/dlogp of each row, after headLogps with gradients on the same pack. */
+export function headBackward(gpu: Gpu, head: HeadBuffers, pack: TrainingPack, dlogps: Float32Array): Tensor {
+  const M = pack.rows.length;
+  const T = pack.ids.length;
+  gpu.write(head.weights, dlogps);
+  gpu.write(head.order, pack.order);
+  gpu.write(head.starts, pack.starts);
+  const dhidden = rowsOf(head.dhidden, T);
+  gatherRowsBackward(
+    gpu,
+    { dy: rowsOf(head.drows, M), weight: rowsOf(head.weights, M), order: rowsOf(head.order, M), starts: rowsOf(head.starts, T + 1) },
+    { dx: dhidden },
+  );
+  return dhidden;
+}

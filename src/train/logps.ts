@@ -1,0 +1,104 @@
+// Log-probabilities of pairs, in packs that fit a workspace: the prompt of a pair runs once for both of its answers.
+
+import type { Gpu } from "../gpu/gpu.ts";
+import { type Activations, allocateActivations, freeActivations, rowsOf } from "../model/activations.ts";
+import { forward, uploadPack } from "../model/forward.ts";
+import { allocateHead, freeHead, type HeadBuffers, headLogps } from "../model/head.ts";
+import type { Adapter } from "../model/lora.ts";
+import type { Model } from "../model/model.ts";
+import { packGroups, type TrainingPack } from "../model/pack.ts";
+import type { TokenPair } from "./pair.ts";
+
+/** Per-token log-probabilities of a pair's completions. `rejected` is empty where the pair has none (SFT). */
+export interface CompletionLogps {
+  readonly chosen: Float32Array;
+  readonly rejected: Float32Array;
+}
+
+/** GPU memory for packs of up to `tokens` tokens. */
+export interface Workspace {
+  readonly tokens: number;
+  readonly activations: Activations;
+  readonly head: HeadBuffers;
+}
+
+export function allocateWorkspace(gpu: Gpu, model: Model, R: number, tokens: number): Workspace {
+  return {
+    tokens,
+    activations: allocateActivations(gpu, model.config, { tokens, slots: tokens, R, training: true }),
+    head: allocateHead(gpu, model, { tokens, rows: tokens + 2 * MAX_PAIRS }), // a completion has one row more than it has tokens to read
+  };
+}
+
+export function freeWorkspace(gpu: Gpu, { activations, head }: Workspace): void {
+  freeActivations(gpu, activations);
+  freeHead(gpu, head);
+}
+
+/** Most pairs of one pack: bounds the head's rows. */
+const MAX_PAIRS = 256;
+
+/** Tokens that a pair takes in a pack. */
+export const pairTokens = ({ promptIds, chosenIds, rejectedIds }: TokenPair): number =>
+  promptIds.length + Math.max(chosenIds.length - 1, 0) + Math.max(rejectedIds.length - 1, 0);
+
+/** Splits pairs, in their order, into packs of at most `tokens` tokens; a longer pair stands alone. */
+export function splitPairs(pairs: readonly TokenPair[], tokens: number): TokenPair[][] {
+  const packs: TokenPair[][] = [];
+  let used = Number.POSITIVE_INFINITY;
+  for (const pair of pairs) {
+    const size = pairTokens(pair);
+    if (used + size > tokens || packs.at(-1)!.length === MAX_PAIRS) {
+      packs.push([]);
+      used = 0;
+    }
+    packs.at(-1)!.push(pair);
+    used += size;
+  }
+  return packs;
+}
+
+/** The pack of some pairs: sequences 2i and 2i + 1 are pair i's chosen and rejected completion (only chosen where there is no other). */
+export function packPairs(pairs: readonly TokenPair[]): TrainingPack {
+  return packGroups(
+    pairs.map(({ promptIds, chosenIds, rejectedIds }) => ({
+      promptIds,
+      completions: [chosenIds, rejectedIds],
+    })),
+  );
+}
+
+/** Runs a pack; with `gradients` the workspace is left ready for the backward pass. */
+export async function runPack(
+  gpu: Gpu,
+  model: Model,
+  adapter: Adapter | null,
+  { activations, head }: Workspace,
+  pack: TrainingPack,
+  gradients: boolean,
+): Promise<CompletionLogps[]> {
+  const T = pack.ids.length;
+  uploadPack(gpu, activations, pack);
+  if (gradients) gpu.write(activations.readers, pack.readers);
+  forward(gpu, model, adapter, activations, T);
+  const logps = await headLogps(gpu, model, head, rowsOf(activations.hidden, T), pack, gradients);
+  const sequence = (i: number) => logps.slice(...pack.sequences[i]!);
+  return Array.from({ length: pack.sequences.length / 2 }, (_, i) => ({ chosen: sequence(2 * i), rejected: sequence(2 * i + 1) }));
+}
+
+/** Per-token log-probabilities of pairs; `adapter` null: the reference. Tokens are predicted from all before them, at temperature 1. */
+export async function pairLogps(gpu: Gpu, model: Model, adapter: Adapter | null, pairs: readonly TokenPair[]): Promise<CompletionLogps[]> {
+  if (pairs.length === 0) return [];
+  const tokens = Math.max(PACK_TOKENS, ...pairs.map(pairTokens));
+  const workspace = allocateWorkspace(gpu, model, adapter?.R ?? 4, tokens);
+  try {
+    const out: CompletionLogps[] = [];
+    for (const some of splitPairs(pairs, tokens)) out.push(...(await runPack(gpu, model, adapter, workspace, packPairs(some), false)));
+    return out;
+  } finally {
+    freeWorkspace(gpu, workspace);
+  }
+}
+
+/** Tokens of a pack where pairs are shorter. */
+export const PACK_TOKENS = 1024;

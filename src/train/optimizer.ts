@@ -1,0 +1,72 @@
+// AdamW (Loshchilov & Hutter 2019) with clipping of the global norm, as PyTorch has them, over the adapter's whole arena.
+
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { adamw } from "../kernels/adamw.ts";
+import { sumOfSquares } from "../kernels/sum_of_squares.ts";
+import { sumPartials } from "../kernels/sum_partials.ts";
+import { shaped } from "../model/activations.ts";
+import type { Adapter } from "../model/lora.ts";
+
+export interface OptimizerOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** 0: no clipping. */
+  readonly maxGradNorm: number;
+}
+
+/** Workgroups of the norm's first stage: fixed, so that its sums do not depend on the adapter. */
+const PARTIALS = 256;
+
+export class Optimizer {
+  readonly options: OptimizerOptions;
+  /** Updates taken: skipped ones do not count. */
+  steps = 0;
+  readonly expAvg: Tensor;
+  readonly expAvgSq: Tensor;
+  #gpu: Gpu;
+  #adapter: Adapter;
+  #partials: Tensor;
+  #sums: Tensor;
+
+  constructor(gpu: Gpu, adapter: Adapter, options: OptimizerOptions) {
+    this.#gpu = gpu;
+    this.#adapter = adapter;
+    this.options = options;
+    const n = adapter.parameters.bytes / 4;
+    this.expAvg = gpu.alloc("exp_avg", [n]);
+    this.expAvgSq = gpu.alloc("exp_avg_sq", [n]);
+    this.#partials = gpu.alloc("partial sums", [PARTIALS, 2]);
+    this.#sums = gpu.alloc("sums", [2]);
+  }
+
+  /**
+   * One update from the arena's gradients. Gives their norm before clipping, read back after the update; NaN when a gradient is
+   * not finite: then nothing was changed.
+   */
+  async step(learningRate: number): Promise<number> {
+    const { parameters, gradients } = this.#adapter;
+    const n = parameters.bytes / 4;
+    const [parameter, gradient] = [shaped(parameters, [n]), shaped(gradients, [n])];
+    const t = this.steps + 1;
+    const { beta1, beta2 } = this.options;
+    sumOfSquares(this.#gpu, { x: gradient }, { partials: this.#partials });
+    sumPartials(this.#gpu, { partials: this.#partials }, { sums: this.#sums });
+    adamw(
+      this.#gpu,
+      { gradient, norm: this.#sums },
+      { parameter, exp_avg: this.expAvg, exp_avg_sq: this.expAvgSq },
+      { ...this.options, learningRate, biasCorrection1: 1 - beta1 ** t, biasCorrection2: 1 - beta2 ** t },
+    );
+    const [squares = 0, bad = 0] = await this.#gpu.read(this.#sums);
+    if (bad > 0 || !Number.isFinite(squares)) return Number.NaN;
+    this.steps = t;
+    return Math.sqrt(squares);
+  }
+
+  free(): void {
+    for (const tensor of [this.expAvg, this.expAvgSq, this.#partials, this.#sums]) this.#gpu.free(tensor);
+  }
+}

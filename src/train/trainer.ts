@@ -1,0 +1,189 @@
+// One optimiser step of preference training: pairs in, TRL's metrics out. The reference is the model with its adapter off; its
+// log-probabilities are computed once per pair and kept.
+
+import type { Gpu } from "../gpu/gpu.ts";
+import { backward } from "../model/backward.ts";
+import { headBackward } from "../model/head.ts";
+import type { Adapter } from "../model/lora.ts";
+import type { Model } from "../model/model.ts";
+import type { TrainingPack } from "../model/pack.ts";
+import {
+  allocateWorkspace,
+  type CompletionLogps,
+  freeWorkspace,
+  PACK_TOKENS,
+  packPairs,
+  pairTokens,
+  runPack,
+  splitPairs,
+  type Workspace,
+} from "./logps.ts";
+import { type PreferenceMetrics, preferenceMetrics } from "./metrics.ts";
+import { evaluateObjective, type LossType, OBJECTIVES, type ObjectiveOptions, type ObjectiveResult, type PairLogps } from "./objectives.ts";
+import { Optimizer, type OptimizerOptions } from "./optimizer.ts";
+import type { TokenPair } from "./pair.ts";
+import { learningRate, type ScheduleOptions } from "./schedule.ts";
+
+export interface TrainOptions {
+  readonly lossType: LossType;
+  readonly objective: ObjectiveOptions;
+  readonly schedule: ScheduleOptions;
+  readonly optimizer: OptimizerOptions;
+}
+
+/** A pair to train on. */
+export interface TrainingPair extends TokenPair {
+  /** Focal loss: 1 for the rejected tokens that count, in policy and reference alike; all of them where it is absent. */
+  readonly rejectedMask?: readonly number[];
+}
+
+/** What a step reports. Preference metrics are absent for SFT, as in TRL. */
+export interface TrainMetrics extends Partial<PreferenceMetrics> {
+  loss: number;
+  /** Before clipping; NaN when the update was skipped because a gradient was not finite. */
+  grad_norm: number;
+  /** Used in this step. */
+  learning_rate: number;
+  /** Tokens of the batch as TRL counts them: the prompt once per side. */
+  tokens: number;
+}
+
+export class Trainer {
+  readonly optimizer: Optimizer;
+  readonly options: TrainOptions;
+  #gpu: Gpu;
+  #model: Model;
+  #adapter: Adapter;
+  #workspace: Workspace | null = null;
+  #references = new Map<string, CompletionLogps>();
+  #steps = 0;
+
+  constructor(gpu: Gpu, model: Model, adapter: Adapter, options: TrainOptions) {
+    this.#gpu = gpu;
+    this.#model = model;
+    this.#adapter = adapter;
+    this.options = options;
+    this.optimizer = new Optimizer(gpu, adapter, options.optimizer);
+  }
+
+  /** Steps taken, skipped updates included: what the schedule counts. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Trains on one batch, all its pairs with the same weight. It counts once the update's results were read back. */
+  async step(batch: readonly TrainingPair[]): Promise<TrainMetrics> {
+    const metrics = await this.computeGradients(batch);
+    const rate = learningRate(this.#steps, this.options.schedule);
+    const gradNorm = await this.optimizer.step(rate);
+    this.#steps += 1;
+    return { ...metrics, grad_norm: gradNorm, learning_rate: rate };
+  }
+
+  /** Leaves the gradients of the batch's mean loss in the adapter's arena; the weights stay. */
+  async computeGradients(batch: readonly TrainingPair[]): Promise<Omit<TrainMetrics, "grad_norm" | "learning_rate">> {
+    if (batch.length === 0) throw new Error("a batch needs at least one pair");
+    const workspace = this.#fittingWorkspace(batch);
+    const references = await this.#referenceLogps(workspace, batch);
+    const packs = splitPairs(batch, workspace.tokens).map((pairs) => ({ pairs, pack: packPairs(pairs) }));
+    // The objective sees the whole batch. One pack: its forward pass serves loss and gradients; several: a first pass for the loss.
+    const policy: CompletionLogps[] = [];
+    for (const { pack } of packs) policy.push(...(await this.#run(workspace, pack, packs.length === 1)));
+    const sums = batch.map((pair, i) => pairSums(pair, policy[i]!, references[i]!));
+    const objective = evaluateObjective(this.options.lossType, sums, this.options.objective);
+    if (!Number.isFinite(objective.loss))
+      throw new Error(`step ${this.#steps + 1}: the loss is ${objective.loss}; lower the learning rate.`);
+
+    this.#gpu.clear(this.#adapter.gradients);
+    let first = 0;
+    for (const { pairs, pack } of packs) {
+      if (packs.length > 1) await this.#run(workspace, pack, true);
+      const dhidden = headBackward(this.#gpu, workspace.head, pack, rowDerivatives(pack, pairs, objective, first));
+      backward(this.#gpu, this.#model, this.#adapter, workspace.activations, dhidden);
+      first += pairs.length;
+    }
+    const { rejected } = OBJECTIVES[this.options.lossType];
+    const preferences = rejected ? preferenceMetrics(sums, this.options.objective.beta) : {};
+    const tokens = batch.reduce(
+      (n, p) => n + p.promptIds.length * (p.rejectedIds.length > 0 ? 2 : 1) + p.chosenIds.length + p.rejectedIds.length,
+      0,
+    );
+    return { loss: objective.loss, ...preferences, tokens };
+  }
+
+  #run(workspace: Workspace, pack: TrainingPack, gradients: boolean): Promise<CompletionLogps[]> {
+    return runPack(this.#gpu, this.#model, this.#adapter, workspace, pack, gradients);
+  }
+
+  /** A workspace that holds the batch's longest pair; made anew only when a longer one comes. */
+  #fittingWorkspace(batch: readonly TokenPair[]): Workspace {
+    const needed = Math.max(PACK_TOKENS, ...batch.map(pairTokens));
+    if (this.#workspace && this.#workspace.tokens >= needed) return this.#workspace;
+    if (this.#workspace) freeWorkspace(this.#gpu, this.#workspace);
+    this.#workspace = allocateWorkspace(this.#gpu, this.#model, this.#adapter.R, needed);
+    return this.#workspace;
+  }
+
+  async #referenceLogps(workspace: Workspace, batch: readonly TokenPair[]): Promise<CompletionLogps[]> {
+    if (!OBJECTIVES[this.options.lossType].reference) return batch.map(noReference);
+    const missing = new Map(batch.map((pair) => [keyOf(pair), pair] as const).filter(([key]) => !this.#references.has(key)));
+    for (const pairs of splitPairs([...missing.values()], workspace.tokens)) {
+      const logps = await runPack(this.#gpu, this.#model, null, workspace, packPairs(pairs), false);
+      pairs.forEach((pair, i) => {
+        this.#references.set(keyOf(pair), logps[i]!);
+      });
+    }
+    return batch.map((pair) => this.#references.get(keyOf(pair))!);
+  }
+
+  free(): void {
+    if (this.#workspace) freeWorkspace(this.#gpu, this.#workspace);
+    this.optimizer.free();
+  }
+}
+
+const keyOf = ({ promptIds, chosenIds, rejectedIds }: TokenPair): string => `${promptIds}|${chosenIds}|${rejectedIds}`;
+
+/** Stands in where the objective has no reference: its sums are never looked at. */
+const noReference = ({ chosenIds, rejectedIds }: TokenPair): CompletionLogps => ({
+  chosen: new Float32Array(chosenIds.length),
+  rejected: new Float32Array(rejectedIds.length),
+});
+
+function pairSums(pair: TrainingPair, policy: CompletionLogps, reference: CompletionLogps): PairLogps {
+  return {
+    chosen: maskedSum(policy.chosen),
+    rejected: maskedSum(policy.rejected, pair.rejectedMask),
+    refChosen: maskedSum(reference.chosen),
+    refRejected: maskedSum(reference.rejected, pair.rejectedMask),
+    chosenLength: pair.chosenIds.length,
+    rejectedLength: pair.rejectedIds.length,
+  };
+}
+
+/** In double precision. */
+function maskedSum(logps: Float32Array, keep?: readonly number[]): number {
+  let sum = 0;
+  logps.forEach((logp, i) => {
+    if (!keep || keep[i] === 1) sum += logp;
+  });
+  return sum;
+}
+
+/** dloss / dlogp of each of the pack's rows. `first` is the batch's index of the pack's first pair. */
+function rowDerivatives(
+  pack: TrainingPack,
+  pairs: readonly TrainingPair[],
+  { dChosen, dRejected }: ObjectiveResult,
+  first: number,
+): Float32Array {
+  const rows = new Float32Array(pack.rows.length);
+  const fill = ([from, to]: readonly [number, number], derivative: number, keep?: readonly number[]) => {
+    for (let row = from; row < to; row++) rows[row] = !keep || keep[row - from] === 1 ? derivative : 0;
+  };
+  pairs.forEach(({ rejectedMask }, i) => {
+    fill(pack.sequences[2 * i]!, dChosen[first + i]!);
+    fill(pack.sequences[2 * i + 1]!, dRejected[first + i]!, rejectedMask);
+  });
+  return rows;
+}

@@ -1,0 +1,149 @@
+// LoRA gradients of whole losses against PyTorch and PEFT, for every family and adapter; then ten optimiser steps.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openDevice } from "../../src/gpu/device.ts";
+import { Gpu } from "../../src/gpu/gpu.ts";
+import { adapterFromFile, adapterGradients, adapterToFile, freeAdapter } from "../../src/model/lora.ts";
+import { freeModel, loadModel, type Model } from "../../src/model/model.ts";
+import { readAdapter } from "../../src/model/peft.ts";
+import { DEFAULT_OPTIONS, type LossType } from "../../src/train/objectives.ts";
+import { Trainer, type TrainingPair, type TrainOptions } from "../../src/train/trainer.ts";
+import { folder, MODELS, modelFiles, readJson, readJsonLines, readSafetensors } from "../golden/golden.ts";
+import { nmse } from "../gpu.ts";
+
+interface GoldenPair {
+  prompt_ids: number[];
+  chosen_ids: number[];
+  rejected_ids: number[];
+}
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = new Gpu((await openDevice()).device);
+});
+afterAll(() => gpu?.destroy());
+
+function goldenPairs(name: string): TrainingPair[] {
+  return readJsonLines<GoldenPair>(`dpo/${name}/pairs.jsonl`).map((p) => ({
+    promptIds: p.prompt_ids,
+    chosenIds: p.chosen_ids,
+    rejectedIds: p.rejected_ids,
+  }));
+}
+
+const options = (lossType: LossType): TrainOptions => ({
+  lossType,
+  objective: DEFAULT_OPTIONS,
+  schedule: { schedule: "linear", learningRate: 1e-3, warmupSteps: 1, totalSteps: 10 },
+  optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxGradNorm: 1 },
+});
+
+describe.each(MODELS)("gradients of %s", (name) => {
+  let model: Model;
+  beforeAll(async () => {
+    model = await loadModel(gpu, modelFiles(name), { dtype: "f32" });
+  });
+  afterAll(() => freeModel(gpu, model));
+
+  const extra = name.endsWith("qwen2") ? ["r8-rslora", "r8-qv"] : [];
+  test.each(["r4", "r8", "r8-zero", ...extra])("%s", async (adapterName) => {
+    const adapter = adapterFromFile(gpu, model, await readAdapter(folder(`dpo/${name}/${adapterName}/adapter`), model.config));
+    const losses = readJson<Record<string, { loss: number }>>(`dpo/${name}/${adapterName}/losses.json`);
+    const masks = readJson<{ rejected: number[] }[]>(`dpo/${name}/focal_masks.json`);
+    for (const [golden, lossType] of [
+      ["dpo", "sigmoid"],
+      ["sft", "sft"],
+      ["focal", "focal"],
+    ] as const) {
+      const plain = goldenPairs(name);
+      const pairs =
+        golden === "focal"
+          ? plain.map((pair, i) => ({ ...pair, rejectedMask: masks[i]!.rejected }))
+          : golden === "sft"
+            ? plain.map((pair) => ({ ...pair, rejectedIds: [] }))
+            : plain;
+      const trainer = new Trainer(gpu, model, adapter, options(lossType));
+      const { loss } = await trainer.computeGradients(pairs);
+      expect(Math.abs(loss - losses[golden]!.loss), `${golden} loss`).toBeLessThan(1e-5);
+      const got = await adapterGradients(gpu, adapter);
+      const want = readSafetensors(`dpo/${name}/${adapterName}/grads_${golden}.safetensors`);
+      expect([...got.keys()].sort()).toEqual([...want.keys()].sort());
+      for (const [tensor, { data }] of want) expect(nmse(got.get(tensor)!.data, data), `${golden} ${tensor}`).toBeLessThanOrEqual(1e-8);
+      trainer.free();
+    }
+    freeAdapter(gpu, adapter);
+  });
+});
+
+interface OptimRun {
+  schedule: "linear" | "cosine" | "constant";
+  weight_decay: number;
+  max_grad_norm: number;
+  metrics: Record<string, number>[];
+}
+
+test.each([
+  ["linear_wd0", "tiny-qwen2", "r8"],
+  ["linear_wd0.01", "tiny-qwen2", "r8"],
+  ["cosine_wd0", "tiny-qwen2", "r8"],
+  ["constant_wd0.1_unclipped", "tiny-qwen2", "r8"],
+  ["awkward_zero_linear_wd0", "awkward-qwen2", "r8-zero"],
+] as const)("ten AdamW steps: %s", async (run, name, adapterName) => {
+  const golden = readJson<OptimRun>(`optim/${run}/run.json`);
+  const schedule = run.startsWith("cosine") ? "cosine" : run.startsWith("constant") ? "constant" : "linear";
+  const weightDecay = Number(run.match(/wd([\d.]+)/)![1]);
+  const model = await loadModel(gpu, modelFiles(name), { dtype: "f32" });
+  const adapter = adapterFromFile(gpu, model, await readAdapter(folder(`dpo/${name}/${adapterName}/adapter`), model.config));
+  const base = options("sigmoid");
+  const trainer = new Trainer(gpu, model, adapter, {
+    ...base,
+    schedule: { ...base.schedule, schedule },
+    optimizer: { ...base.optimizer, weightDecay, maxGradNorm: run.endsWith("unclipped") ? 0 : 1 },
+  });
+  const pairs = goldenPairs(name);
+  for (let step = 1; step <= 10; step++) {
+    const batch = [pairs[(2 * step - 2) % 4]!, pairs[(2 * step - 1) % 4]!];
+    const metrics: Record<string, number> = { ...(await trainer.step(batch)) };
+    for (const [key, want] of Object.entries(golden.metrics[step - 1]!)) {
+      if (key === "step" || !(key in metrics)) continue;
+      expect(Math.abs(metrics[key]! - want), `step ${step} ${key}`).toBeLessThan(1e-4 * Math.max(1, Math.abs(want)));
+    }
+    if (![1, 5, 10].includes(step)) continue;
+    const { tensors } = await adapterToFile(gpu, adapter);
+    const want = readSafetensors(`optim/${run}/adapter_step${step}.safetensors`);
+    for (const [tensor, { data }] of want) {
+      const got = tensors.get(tensor)!.data;
+      const largest = data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+      // Adam divides a gradient by its own size: one entry in a thousand, whose gradient is rounding noise, may stray.
+      const strays = data.reduce((n, v, i) => n + Number(Math.abs(got[i]! - v) > 1e-5 * Math.max(largest, 1e-3)), 0);
+      expect(strays, `step ${step} ${tensor}`).toBeLessThanOrEqual(Math.max(1, data.length / 1000));
+    }
+  }
+  trainer.free();
+  freeAdapter(gpu, adapter);
+  freeModel(gpu, model);
+});
+
+test("a batch in several packs gives the gradients of one pack", async () => {
+  const model = await loadModel(gpu, modelFiles("tiny-qwen2"), { dtype: "f32" });
+  const adapter = adapterFromFile(gpu, model, await readAdapter(folder("dpo/tiny-qwen2/r8/adapter"), model.config));
+  const [pair] = goldenPairs("tiny-qwen2");
+  const long = {
+    ...pair!,
+    chosenIds: Array.from({ length: 500 }, (_, i) => (7 * i) % 300),
+    rejectedIds: Array.from({ length: 400 }, (_, i) => (11 * i) % 300),
+  };
+  const trainer = new Trainer(gpu, model, adapter, options("sigmoid"));
+  await trainer.computeGradients([pair!]);
+  const one = await adapterGradients(gpu, adapter);
+  await trainer.computeGradients([long]);
+  const two = await adapterGradients(gpu, adapter);
+  await trainer.computeGradients([pair!, long, pair!]);
+  const both = await adapterGradients(gpu, adapter);
+  for (const [name, { data }] of both) {
+    const want = data.map((_, i) => (2 * one.get(name)!.data[i]! + two.get(name)!.data[i]!) / 3);
+    expect(nmse(data, want), name).toBeLessThan(1e-9);
+  }
+  trainer.free();
+  freeAdapter(gpu, adapter);
+  freeModel(gpu, model);
+});
