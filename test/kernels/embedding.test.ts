@@ -1,0 +1,32 @@
+import { expect } from "vitest";
+import { embedding } from "../../src/kernels/embedding.ts";
+import { gpuTest, randomIntegers, randomNormal } from "../gpu.ts";
+import { embedding as reference } from "../reference/embedding.ts";
+import { packF16 } from "../reference/pack_f16.ts";
+
+for (const [T, V, C] of [
+  [1, 1, 4],
+  [7, 5, 12],
+  [33, 640, 128],
+  [5, 331, 896],
+] as const) {
+  gpuTest(`embedding of ${T} tokens from [${V}, ${C}], f32 and f16`, async ({ gpu, input, output }) => {
+    const ids = randomIntegers("ids", T, V);
+    const values = randomNormal("table", V * C);
+    const f32 = output("y", [T, C]);
+    embedding(gpu, { table: input("table", [V, C], values), ids: input("ids", [T], ids) }, { y: f32 });
+    expect([...(await gpu.read(f32))]).toEqual([...reference(values, ids, C)]);
+
+    const { words, rounded } = packF16(values);
+    const table = { ...input("table", [words.length], words), shape: [V, C], dtype: "f16" as const };
+    const f16 = output("y", [T, C]);
+    embedding(gpu, { table, ids: input("ids", [T], ids) }, { y: f16 });
+    expect([...(await gpu.read(f16))]).toEqual([...reference(rounded, ids, C)]);
+  });
+}
+
+gpuTest("embedding names the tensor whose shape is wrong", async ({ gpu, input, output }) => {
+  const table = input("table", [3, 4], new Float32Array(12));
+  const ids = input("ids", [2], new Uint32Array(2));
+  expect(() => embedding(gpu, { table, ids }, { y: output("y", [2, 5]) })).toThrow("y has shape [2, 5], expected [2, 4]");
+});
