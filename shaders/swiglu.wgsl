@@ -1,4 +1,4 @@
-// y = silu(gate) * up, silu(g) = g / (1 + exp(-g)). One invocation per entry.
+// y = silu(gate) * up, silu(g) = g * sigmoid(g). One invocation per entry.
 
 struct Params { entries: u32 }
 
@@ -7,10 +7,15 @@ struct Params { entries: u32 }
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;        // [T, F]
 @group(0) @binding(3) var<uniform> params: Params;
 
+// By exp(-|g|), which cannot overflow.
+fn sigmoid(g: f32) -> f32 {
+  let e = exp(-abs(g));
+  return select(e, 1.0, g >= 0.0) / (1.0 + e);
+}
+
 @compute @workgroup_size(256)
 fn swiglu(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x + id.y * 65535u * 256u;
   if (i >= params.entries) { return; }
-  let g = gate[i];
-  y[i] = g / (1.0 + exp(min(-g, 80.0))) * up[i]; // exp(80) is finite: a large negative g gives 0, not NaN
+  y[i] = gate[i] * sigmoid(gate[i]) * up[i];
 }

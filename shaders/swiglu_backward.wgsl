@@ -1,4 +1,4 @@
-// dgate = dy * up * s * (1 + gate * (1 - s)), dup = dy * gate * s, with s = 1 / (1 + exp(-gate)). One invocation per entry.
+// dgate = dy * up * s * (1 + gate * (1 - s)), dup = dy * gate * s, with s = sigmoid(gate). One invocation per entry.
 
 struct Params { entries: u32 }
 
@@ -9,12 +9,18 @@ struct Params { entries: u32 }
 @group(0) @binding(4) var<storage, read_write> dup: array<f32>;      // [T, F]
 @group(0) @binding(5) var<uniform> params: Params;
 
+// By exp(-|g|), which cannot overflow.
+fn sigmoid(g: f32) -> f32 {
+  let e = exp(-abs(g));
+  return select(e, 1.0, g >= 0.0) / (1.0 + e);
+}
+
 @compute @workgroup_size(256)
 fn swiglu_backward(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x + id.y * 65535u * 256u;
   if (i >= params.entries) { return; }
   let g = gate[i];
-  let s = 1.0 / (1.0 + exp(min(-g, 80.0)));
+  let s = sigmoid(g);
   dgate[i] = dy[i] * up[i] * s * (1.0 + g * (1.0 - s));
   dup[i] = dy[i] * g * s;
 }

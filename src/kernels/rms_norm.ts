@@ -1,7 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { expectShape, type Tensor } from "../gpu/tensor.ts";
 
-/** y [N, C] = x / rms(x) * weight [C], row by row; rstd [N] = 1 / rms(x) is kept for the backward pass. */
+/** y [N, C] = x / rms(x) * weight [C], row by row; rstd [N] = 1 / rms(x) is kept for the backward pass. C must be a multiple of 4. */
 export function rmsNorm(
   gpu: Gpu,
   { x, weight }: { x: Tensor; weight: Tensor },
@@ -9,9 +9,9 @@ export function rmsNorm(
   eps: number,
 ): void {
   const [N = 0, C = 0] = x.shape;
+  if (C % 4 !== 0) throw new Error(`${x.name} has ${C} columns, expected a multiple of 4`);
   expectShape(weight, [C]);
   expectShape(y, [N, C]);
   expectShape(rstd, [N]);
-  const workgroups = [Math.min(N, 65535), Math.ceil(N / 65535)] as const;
-  gpu.run("rms_norm", { x, weight }, { y, rstd }, { constants: { C, EPS: eps }, params: { rows: N }, workgroups });
+  gpu.run("rms_norm", { x, weight }, { y, rstd }, { constants: { C, EPS: eps }, params: { rows: N }, workgroups: [Math.ceil(N / 32)] });
 }
