@@ -29,7 +29,9 @@ interface Call {
 export async function openBrowserJudge(options: BrowserJudgeOptions = {}): Promise<Judge> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error("Judging needs a Chromium and none was found: install one, or name it in ERRATA_CHROMIUM.");
-  const browserStart = chromium.launch({ executablePath, args: [...chromiumFlags({ webgpu: false }), "--disable-sync"] });
+  const args = [...chromiumFlags({ webgpu: false }), "--disable-sync"];
+  // A signal is the command's to answer: it may still have something to judge, or to keep, before it closes the judge.
+  const browserStart = chromium.launch({ executablePath, args, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false });
   const server = await serve(await judgePageFiles());
   const browser = await browserStart;
   try {

@@ -58,6 +58,8 @@ export interface Streams {
   readonly stderr: NodeJS.WriteStream;
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 /** Runs the command line; gives the exit status. */
 export async function main(args: readonly string[], streams: Streams = process): Promise<number> {
   const { stdout, stderr } = streams;
@@ -67,7 +69,7 @@ export async function main(args: readonly string[], streams: Streams = process):
     progress.say("stopping; what there is, is kept");
     interrupt.abort();
   };
-  process.once("SIGINT", onInterrupt);
+  for (const signal of SIGNALS) process.once(signal, onInterrupt);
   try {
     await dispatch(args, { print: (line) => void stdout.write(`${line}\n`), progress, interrupted: interrupt.signal });
     progress.end();
@@ -77,7 +79,7 @@ export async function main(args: readonly string[], streams: Streams = process):
     if (interrupt.signal.aborted && error instanceof DOMException && error.name === "AbortError") return 130;
     return report(error, stderr);
   } finally {
-    process.off("SIGINT", onInterrupt);
+    for (const signal of SIGNALS) process.off(signal, onInterrupt);
   }
 }
 
