@@ -8,6 +8,7 @@ export function logSoftmax(
   { logp, lse }: { logp: Tensor; lse: Tensor },
 ): void {
   const [M = 0, V = 0] = logits.shape;
+  const LANES = V > 4096 ? 256 : 16; // as in sample_token
   for (const t of [targets, logp, lse]) expectShape(t, [M]);
-  gpu.run("log_softmax", { logits, targets }, { logp, lse }, { constants: { V }, workgroups: [M] });
+  gpu.run("log_softmax", { logits, targets }, { logp, lse }, { constants: { V, LANES }, workgroups: [M] });
 }

@@ -18,11 +18,12 @@ export function sampleToken(
   { temperature, seed }: { temperature: number; seed: number },
 ): void {
   const [B = 0, V = 0] = logits.shape;
+  const LANES = V > 4096 ? 256 : 16; // few where a row is short: software adapters pay for each lane, not for its work
   for (const t of [streams, counts, tokens]) expectShape(t, [B]);
   gpu.run(
     "sample_token",
     { logits, streams, counts },
     { tokens },
-    { constants: { V }, params: { temperature, seed: seed >>> 0 }, workgroups: [B] },
+    { constants: { V, LANES }, params: { temperature, seed: seed >>> 0 }, workgroups: [B] },
   );
 }
