@@ -24,7 +24,7 @@ const MAX_SLACK = 6; // how many times slower than at its best the machine may b
 const ALONE_PATIENCE_MS = 2_000; // after which a run that wants to be alone stops others from starting
 const MAX_RESULTS_CHARACTERS = 4 << 20; // of one run
 /** What the canary gives in an interpreter in order. */
-const CANARY = "([i2a;[s'4's'1']s'000-0'i2;]i6;i1;i2;Ti56bc75e2d63100000;s'aaa')";
+const CANARY = "([i2a;[s'1's'4']s'0004-'i2;]i6;i1;i2;Ti56bc75e2d63100000;s'aaa')";
 
 interface Files {
   urls: Boot["urls"];
@@ -129,6 +129,10 @@ class Yard {
   }
 
   private booted(slot: Slot, report: Extract<Report, { type: "booted" }>): void {
+    if (report.canary !== CANARY) {
+      this.bootFailed(slot, `its first sums came out as ${report.canary}`);
+      return;
+    }
     clearTimeout(slot.timer);
     slot.state = "idle";
     slot.bootFailures = 0;

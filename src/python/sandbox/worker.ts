@@ -109,9 +109,9 @@ async function bootInterpreter(boot: Boot, send: (report: Report, transfer?: Tra
   if (!boot.snapshot) defineModules(pyodide);
   const snapshot = boot.makeSnapshot ? ownBuffer(pyodide.makeMemorySnapshot()) : undefined;
   const interpreter = new Interpreter(pyodide, output, send);
-  const spinMs = interpreter.spinMs();
+  const [spinMs, canary] = [interpreter.spinMs(), interpreter.canary()];
   closeDoors();
-  send({ type: "booted", spinMs, ...(snapshot ? { snapshot } : {}) }, snapshot ? [snapshot] : []);
+  send({ type: "booted", spinMs, canary, ...(snapshot ? { snapshot } : {}) }, snapshot ? [snapshot] : []);
   return interpreter;
 }
 
@@ -215,12 +215,17 @@ class Interpreter {
     return this.now() - from;
   }
 
+  /** The text of a small honest piece of work. */
+  canary(): string {
+    return this.runner.canary();
+  }
+
   handle(job: Job): void {
     this.run = job.run;
     if (job.type === "plan") this.send({ type: "planned", run: job.run, plan: this.runner.plan(job.entryPoint, job.setup, job.tests) });
     else this.judge(job);
     const clean = this.restore();
-    this.send({ type: "restored", run: job.run, clean, canary: clean ? this.runner.canary() : "" });
+    this.send({ type: "restored", run: job.run, clean, canary: clean ? this.canary() : "" });
   }
 
   private judge(job: Job & { type: "run" }): void {
