@@ -11,66 +11,85 @@ declare global {
 
 type OfType<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 
+const FIRST_STEP_WITHIN_MS = 300_000; // a minute or two alone on two cores; this machine may have other things to do
+const ANSWER_WITHIN_MS = 90_000;
+const QUIET_MS = 3000;
+
 let opened: Awaited<ReturnType<typeof openBuiltPage>>;
 let page: Page;
 
 beforeAll(async () => {
   opened = await openBuiltPage("?preset=smoke&autostart=1&seed=1", { webgpu: true });
   page = opened.page;
-});
+  await until(
+    "the first trained step",
+    () => globalThis.errataEvents?.some((event) => event.type === "step") ?? false,
+    FIRST_STEP_WITHIN_MS,
+  );
+}, FIRST_STEP_WITHIN_MS + 60_000);
 
 afterAll(() => opened?.close());
 
 const state = () => page.locator("html").getAttribute("data-state");
 
-async function waitForState(...wanted: string[]): Promise<void> {
-  await page.waitForFunction((states) => states.includes(document.documentElement.dataset.state ?? ""), [...wanted, "failed"], {
-    timeout: 120_000,
-  });
-  expect(wanted, `the page says: ${await page.getByRole("alert").allInnerTexts()}`).toContain(await state());
+/** Waits until `condition` holds in the page; throws where it stood instead when it does not in time, or when the run fails. */
+async function until(what: string, condition: () => boolean, timeoutMs = ANSWER_WITHIN_MS): Promise<void> {
+  const failed = 'document.documentElement.dataset.state === "failed"';
+  const reached = await page
+    .waitForFunction(`(${condition})() || ${failed}`, undefined, { timeout: timeoutMs, polling: 200 })
+    .catch(() => null);
+  if (reached && (await state()) !== "failed") return;
+  const last = await page.evaluate(() => JSON.stringify(globalThis.errataEvents?.at(-1) ?? null));
+  const alerts = await page.getByRole("alert").allTextContents();
+  throw new Error(`${what} did not come: the page is ${await state()}, says ${JSON.stringify(alerts)}, and the last event was ${last}`);
 }
 
 /** The run's events of one type so far. */
 const eventsOf = <T extends RunEvent["type"]>(type: T): Promise<OfType<T>[]> =>
   page.evaluate((wanted) => (globalThis.errataEvents ?? []).filter((event): event is OfType<T> => event.type === wanted), type);
 
-/** Waits until the run has told `n` events of a type; ends early when the run has failed. */
-async function waitForEvents(type: RunEvent["type"], n: number, timeoutMs: number): Promise<void> {
-  await page.waitForFunction(
-    ([wanted, least]) =>
-      document.documentElement.dataset.state === "failed" ||
-      (globalThis.errataEvents ?? []).filter((event) => event.type === wanted).length >= least,
-    [type, n] as const,
-    { timeout: timeoutMs, polling: 200 },
-  );
-  expect(await state(), `the page says: ${await page.getByRole("alert").allInnerTexts()}`).not.toBe("failed");
+const countEvents = () => page.evaluate(() => globalThis.errataEvents?.length ?? 0);
+
+/** The number of events when none has come for a while: what was under way at a pause comes to its end first. */
+async function settledCount(): Promise<number> {
+  const deadline = Date.now() + ANSWER_WITHIN_MS;
+  for (let before = await countEvents(); Date.now() < deadline; ) {
+    await page.waitForTimeout(QUIET_MS);
+    const now = await countEvents();
+    if (now === before) return now;
+    before = now;
+  }
+  throw new Error("events kept coming although the run was paused");
 }
 
 const press = (name: RegExp) => page.getByRole("button", { name }).first().click();
 
-test("the run starts by itself on a WebGPU adapter", async () => {
-  await waitForState("running");
+test("the browser has a WebGPU adapter", async () => {
   const adapter = await page.evaluate(async () => {
     const info = (await navigator.gpu.requestAdapter())?.info;
     return info ? `${info.vendor} ${info.architecture}` : null;
   });
-  expect(adapter).not.toBeNull();
   console.log(`adapter: ${adapter}`);
+  expect(adapter).not.toBeNull();
 });
 
 test("answers are judged: some pass, and some fail with the type of their error", async () => {
-  await waitForEvents("notebook", 1, 180_000);
   const answers = (await eventsOf("answer")).map((event) => event.answer);
   expect(answers.some((answer) => answer.verdict === "pass" && answer.error_type === "")).toBe(true);
   expect(answers.some((answer) => answer.verdict !== "pass" && answer.error_type !== "")).toBe(true);
   expect(answers.filter((answer) => answer.verdict === "infra_error")).toEqual([]);
 });
 
+test("the failed answers are in the notebook, by the type of their error", async () => {
+  const [event] = await eventsOf("notebook");
+  expect(Object.keys(event?.notebook.counts ?? {}).length).toBeGreaterThan(1);
+  expect(event?.notebook.problems.length).toBeGreaterThan(0);
+});
+
 test("a step is trained on pairs of a right and a wrong answer", async () => {
-  await waitForEvents("step", 1, 180_000);
   const [first] = await eventsOf("step");
   expect(first?.steps).toBe(1);
-  expect(first?.metrics.loss).toBeCloseTo(Math.log(2), 5); // with B = 0 the policy is the reference: -log sigmoid(0)
+  expect(first?.metrics.loss).toBeCloseTo(Math.log(2), 5); // the adapter begins at zero, so the model is its own reference
   expect(first?.metrics.grad_norm).toBeGreaterThan(0);
   expect(first?.pairs.length).toBeGreaterThan(0);
   for (const pair of first?.pairs ?? []) expect(pair.chosen).not.toBe(pair.rejected);
@@ -78,20 +97,16 @@ test("a step is trained on pairs of a right and a wrong answer", async () => {
 
 test("pause holds the run, resume goes on", async () => {
   await press(/^pause/i);
-  await waitForState("paused");
-  await page.waitForTimeout(1500); // what was under way comes to its end
-  const told = () => page.evaluate(() => globalThis.errataEvents?.length ?? 0);
-  const before = await told();
-  await page.waitForTimeout(1500);
-  expect(await told()).toBe(before);
+  await until("the pause", () => document.documentElement.dataset.state === "paused");
+  const told = await settledCount();
   await press(/^(resume|continue)/i);
-  await waitForState("running", "finished");
-  await page.waitForFunction((n) => (globalThis.errataEvents?.length ?? 0) > n, before, { timeout: 60_000 });
+  await until("the end of the pause", () => document.documentElement.dataset.state !== "paused");
+  await page.waitForFunction((n) => (globalThis.errataEvents?.length ?? 0) > n, told, { timeout: ANSWER_WITHIN_MS });
 });
 
 test("stop ends the run and keeps it", async () => {
   if ((await state()) === "running") await press(/^stop/i);
-  await waitForState("finished");
+  await until("the end", () => document.documentElement.dataset.state === "finished");
   expect((await eventsOf("step")).length).toBeGreaterThan(0);
 });
 
