@@ -16,7 +16,6 @@ from problems import by_source, draw_combination, make_problem
 
 SEED = 7
 BODIES = 10
-HABIT = 1.3  # how unevenly mistakes are made: the spread of the logarithm of their weights
 WEIGHTS = {m.name: m.weight for m in MISTAKES}
 
 Entry = dict[str, Any]  # prompt, topic, right: [body], wrong: {class: [[body, mistake]]}
@@ -33,26 +32,26 @@ def entries(problems: int, seed: int = SEED) -> Iterator[Entry]:
 
 
 @functools.cache
-def habit(topic: str, name: str) -> float:
+def habit(topic: str, name: str, spread: float) -> float:
     """How much more often this class or mistake is made in this topic: beginners repeat their own mistakes.
 
-    A factor for the source and one for the operation, so that what is learned about one topic holds in others.
+    `spread` is that of the logarithm of the factors: one for the source and one for the operation, so that what is learned about one topic holds in others.
     """
-    factors = [random.Random(f"{part} {name}").lognormvariate(0.0, HABIT) for part in topic.split("/")]
+    factors = [random.Random(f"{part} {name}").lognormvariate(0.0, spread) for part in topic.split("/")]
     return factors[0] * factors[1]
 
 
-def draw_wrong(entry: Entry, rng: random.Random) -> str:
+def draw_wrong(entry: Entry, spread: float, rng: random.Random) -> str:
     """The class is drawn first, so that no class crowds out the rest."""
     topic, wrong = entry["topic"], entry["wrong"]
     classes = list(wrong)
-    error = rng.choices(classes, [CLASS_WEIGHTS.get(c, 5) * habit(topic, c) for c in classes])[0]
-    return rng.choices(wrong[error], [WEIGHTS[name] * habit(topic, name) for _, name in wrong[error]])[0][0]
+    error = rng.choices(classes, [CLASS_WEIGHTS.get(c, 5) * habit(topic, c, spread) for c in classes])[0]
+    return rng.choices(wrong[error], [WEIGHTS[name] * habit(topic, name, spread) for _, name in wrong[error]])[0][0]
 
 
-def draw_answer(entry: Entry, wrong_share: float, rng: random.Random) -> str:
+def draw_answer(entry: Entry, wrong_share: float, spread: float, rng: random.Random) -> str:
     if entry["wrong"] and rng.random() < wrong_share:
-        return draw_wrong(entry, rng)
+        return draw_wrong(entry, spread, rng)
     return rng.choice(entry["right"])
 
 

@@ -226,7 +226,7 @@ MISTAKES = (
 
 CLASS_WEIGHTS = {
     "AssertionError": 10, "SyntaxError": 3, "IndentationError": 4, "NameError": 7, "UnboundLocalError": 9, "TypeError": 12, "AttributeError": 10,
-    "IndexError": 14, "KeyError": 50, "ValueError": 30, "ZeroDivisionError": 90, "RecursionError": 25, "TimeoutError": 14,
+    "IndexError": 14, "KeyError": 50, "ValueError": 30, "ZeroDivisionError": 45, "RecursionError": 25, "TimeoutError": 14,
 }
 
 

@@ -99,7 +99,7 @@ def test_every_mistake_and_every_class_occurs() -> None:
 def test_the_corpus_repeats_with_its_seed() -> None:
     first, again = list(entries(20)), list(entries(20))
     assert first == again
-    assert [draw_answer(e, 0.7, random.Random(1)) for e in first] == [draw_answer(e, 0.7, random.Random(1)) for e in again]
+    assert [draw_answer(e, 0.7, 1.0, random.Random(1)) for e in first] == [draw_answer(e, 0.7, 1.0, random.Random(1)) for e in again]
 
 
 def test_the_judge_names_classes_and_survives() -> None:

@@ -39,9 +39,9 @@ class Text:
     answer: str
 
 
-def draw_texts(corpus: Path, wrong_share: float, rng: random.Random) -> list[Text]:
+def draw_texts(corpus: Path, wrong_share: float, spread: float, rng: random.Random) -> list[Text]:
     entries = [json.loads(line) for line in corpus.read_text().splitlines()]
-    return [Text(e["prompt"], draw_answer(e, wrong_share, rng)) for e in entries for _ in range(ANSWERS_PER_PROBLEM)]
+    return [Text(e["prompt"], draw_answer(e, wrong_share, spread, rng)) for e in entries for _ in range(ANSWERS_PER_PROBLEM)]
 
 
 def model_config() -> Qwen2Config:
@@ -80,10 +80,10 @@ def batch(rows: list[list[int]], rng: random.Random) -> tuple[torch.Tensor, torc
     return ids, labels
 
 
-def rate_share(step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine down to LAST_SHARE of the rate."""
+def rate_share(step: int, steps: int, peak: float) -> float:
+    """Linear warm-up to `peak`, then a cosine down to LAST_SHARE of it."""
     cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
-    return min(1, (step + 1) / WARMUP) * (LAST_SHARE + (1 - LAST_SHARE) * cosine)
+    return peak * min(1, (step + 1) / WARMUP) * (LAST_SHARE + (1 - LAST_SHARE) * cosine)
 
 
 def make_optimizers(model: Qwen2ForCausalLM) -> list[tuple[torch.optim.Optimizer, float]]:
@@ -97,7 +97,7 @@ def make_optimizers(model: Qwen2ForCausalLM) -> list[tuple[torch.optim.Optimizer
     ]
 
 
-def train(model: Qwen2ForCausalLM, rows: list[list[int]], steps: int, seed: int) -> None:
+def train(model: Qwen2ForCausalLM, rows: list[list[int]], steps: int, peak: float, seed: int) -> None:
     rng = random.Random(seed)
     optimizers = make_optimizers(model)
     start, seen, smooth = time.time(), 0, 0.0
@@ -110,11 +110,11 @@ def train(model: Qwen2ForCausalLM, rows: list[list[int]], steps: int, seed: int)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer, rate in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate * rate_share(step, steps)
+                group["lr"] = rate * rate_share(step, steps, peak)
             optimizer.step()
         seen += ids.numel()
         smooth = loss.item() if step == 0 else 0.98 * smooth + 0.02 * loss.item()
-        if (step + 1) % 100 == 0:
+        if (step + 1) % 50 == 0:
             seconds = time.time() - start
             print(f"step {step + 1} loss {smooth:.4f} {seen / seconds:.0f} tokens/s {seconds:.0f} s", file=sys.stderr, flush=True)
 
@@ -126,17 +126,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--wrong", type=float, default=0.7, help="share of mistaken texts")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--habit", type=float, default=1.1, help="how unevenly mistakes are made")
+    parser.add_argument("--start", type=Path, help="go on with this model and its tokenizer")
+    parser.add_argument("--peak", type=float, default=1.0, help="share of the full learning rates")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
-    texts = draw_texts(args.corpus, args.wrong, random.Random(args.seed))
-    tokenizer = train_tokenizer(texts)
+    texts = draw_texts(args.corpus, args.wrong, args.habit, random.Random(args.seed))
+    tokenizer = Tokenizer.from_file(str(args.start / "tokenizer.json")) if args.start else train_tokenizer(texts)
     rows = [sum(encode(tokenizer, t.prompt, t.answer), []) for t in texts]
     print(f"{len(rows)} texts, {sum(map(len, rows)) / len(rows):.1f} tokens each, at most {max(map(len, rows))}", file=sys.stderr)
-    model = Qwen2ForCausalLM(model_config())
+    model = Qwen2ForCausalLM.from_pretrained(args.start, dtype=torch.float32) if args.start else Qwen2ForCausalLM(model_config())
     print(f"{sum(p.numel() for p in model.parameters())} parameters", file=sys.stderr)
-    train(model, rows, args.steps, args.seed)
+    train(model, rows, args.steps, args.peak, args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(args.out / "tokenizer.json"))
     model.save_pretrained(args.out)
