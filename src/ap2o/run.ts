@@ -10,9 +10,9 @@ import type { Problem, Split } from "../tasks/problem.ts";
 import { questionOf } from "../tasks/prompt.ts";
 import type { RunConfig } from "./config.ts";
 import type { Curriculum, PairDraw } from "./curriculum.ts";
-import { evaluationResult, meanPassAtK, quizResult } from "./evaluate.ts";
+import { evaluationResult, quizResult } from "./evaluate.ts";
 import { curriculumOf, hasReplay } from "./methods.ts";
-import { type Counts, countErrors, makeNotebook } from "./notebook.ts";
+import { type Counts, makeNotebook } from "./notebook.ts";
 import { type Sitting, sit } from "./sit.ts";
 import type { Student } from "./student.ts";
 
@@ -52,7 +52,7 @@ export class Run {
   readonly #split: Record<Split, Problem[]>;
   readonly #seconds: Seconds = { exam: 0, analysis: 0, correction: 0, quiz: 0, evaluation: 0, firstStep: null };
   readonly #results: { before?: EvaluationResult; after?: EvaluationResult; after_last?: EvaluationResult } = {};
-  #exam: Record<string, unknown> | null = null;
+  #exam: EvaluationResult | null = null;
   #notebook: Notebook | null = null;
   #totalSteps = 0;
   #steps = 0;
@@ -98,28 +98,31 @@ export class Run {
   async *#sitExam(): AsyncGenerator<RunEvent, Answer[][]> {
     const { config, now } = this.#inputs;
     const started = now();
+    let written = started;
     const sitting: Sitting = {
       ...this.#sitting("exam", config.exam_n, config.exam_temperature, config.exam_timeout_ms),
       stage: "exam",
       problems: this.#split.train,
       stream: "exam",
       trained: false,
+      judgingStage: "analysis",
+      onWritten: () => {
+        written = now();
+      },
     };
     const answers = yield* sit(this.#inputs.student, this.#inputs.judge, sitting, now);
-    this.#seconds.exam = this.#since(started);
+    this.#seconds.exam = (written - started) / 1000;
+    this.#seconds.analysis = this.#since(written); // what judging took beyond writing; before that they ran side by side
     yield* this.#warnOfInfraErrors(answers);
     return answers;
   }
 
   #analyse(exam: readonly Answer[][]): Notebook {
-    const { config, now } = this.#inputs;
-    const started = now();
-    const errors = countErrors(exam.flat());
-    this.#exam = { n: config.exam_n, "pass@1": meanPassAtK(exam, 1), errors };
+    const { config } = this.#inputs;
+    this.#exam = evaluationResult(exam);
     const graded = config.shuffle_verdicts ? exam.map((answers) => permuteVerdicts(answers, config.seed)) : exam;
     const notebook = makeNotebook(graded, config.rule, config.scope);
     this.#notebook = notebook;
-    this.#seconds.analysis = this.#since(started);
     if (notebook.problems.length > 0) return notebook;
     const passed = exam.flat().filter(({ verdict }) => verdict === "pass").length;
     throw new InputError(
@@ -287,6 +290,7 @@ export class Run {
       ...this.#results,
       steps: this.#steps,
       totalSteps: this.#totalSteps,
+      finished: this.#results.after_last !== undefined,
       pairs: this.#pairs,
       tokens: this.#tokens,
       bestStep: this.#best?.step ?? this.#steps,

@@ -21,6 +21,10 @@ export interface Sitting {
   readonly stream: string;
   /** The adapter on or off. */
   readonly trained: boolean;
+  /** Where judging is a stage of its own: its progress is told as such. */
+  readonly judgingStage?: Stage;
+  /** Called when the last answer is written; some may still be with the judge. */
+  readonly onWritten?: () => void;
 }
 
 /** Answers between two progress events. */
@@ -63,13 +67,14 @@ export async function* sit(student: Student, judge: Judge, sitting: Sitting, now
       (answers) => void (outcomes[p] = { answers }),
       (error: unknown) => void (outcomes[p] = { error }),
     );
-    while (outcomes[all.length]) yield* tell(take(outcomes[all.length]!, all));
+    while (outcomes[all.length]) yield* tell(take(outcomes[all.length]!, all), all.length, sitting);
   }
+  sitting.onWritten?.();
+  yield progress();
   while (all.length < problems.length) {
     await judging[all.length];
-    yield* tell(take(outcomes[all.length]!, all));
+    yield* tell(take(outcomes[all.length]!, all), all.length, sitting);
   }
-  yield progress();
   return all;
 }
 
@@ -80,8 +85,9 @@ function take(outcome: Outcome, all: Answer[][]): Answer[] {
   return outcome.answers;
 }
 
-function* tell(answers: readonly Answer[]): Generator<RunEvent> {
+function* tell(answers: readonly Answer[], judged: number, { judgingStage, phase, problems, n }: Sitting): Generator<RunEvent> {
   for (const answer of answers) yield { type: "answer", answer };
+  if (judgingStage) yield { type: "stage", stage: judgingStage, phase, done: judged * n, total: problems.length * n, secondsLeft: null };
 }
 
 async function judgeProblem(

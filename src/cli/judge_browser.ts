@@ -29,7 +29,8 @@ interface Call {
 export async function openBrowserJudge(options: BrowserJudgeOptions = {}): Promise<Judge> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error("Judging needs a Chromium and none was found: install one, or name it in ERRATA_CHROMIUM.");
-  const args = [...chromiumFlags({ webgpu: false }), "--disable-sync"];
+  // A page that nobody looks at would run at low priority, and its answers into their time limits while the model writes the next ones.
+  const args = [...chromiumFlags({ webgpu: false }), "--disable-sync", "--disable-renderer-backgrounding"];
   // A signal is the command's to answer: it may still have something to judge, or to keep, before it closes the judge.
   const browserStart = chromium.launch({ executablePath, args, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false });
   const server = await serve(await judgePageFiles());

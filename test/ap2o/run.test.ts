@@ -46,6 +46,14 @@ test("the loop's order: exam, notebook, before, quizzes between the steps, after
   expect(story).toEqual(["notebook", "before", "quiz 0", "step 1", "quiz 6", "step 12", "quiz 12", "after", "after_last", "finished"]);
 });
 
+test("the exam and its analysis are told as stages of their own, up to their ends", async () => {
+  const stages = ofType((await runAll()).events, "stage");
+  for (const stage of ["exam", "analysis", "correction", "quiz", "evaluation"]) {
+    const told = stages.filter((event) => event.stage === stage);
+    expect(told.at(-1)!.done, stage).toBe(told.at(-1)!.total);
+  }
+});
+
 test("every file of a run is the same twice, and whatever the order in which answers finish", async () => {
   const once = withoutTimes(filesOf((await runAll()).events));
   const again = withoutTimes(filesOf((await runAll({}, "ap2o-h2l", new FakeStudent({ batch: 64 }))).events));
