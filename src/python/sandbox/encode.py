@@ -19,6 +19,7 @@ _imag = complex.__dict__["imag"].__get__
 _concat = str.__add__
 _bytes_repr = bytes.__repr__
 _bytearray_bytes = bytearray.__getitem__
+_bytes_len, _bytearray_len = bytes.__len__, bytearray.__len__
 _list_get, _list_len, _list_extend, _append, _pop = list.__getitem__, list.__len__, list.extend, list.append, list.pop
 _tuple_get, _tuple_len = tuple.__getitem__, tuple.__len__
 _set_iter, _set_len = set.__iter__, set.__len__
@@ -66,6 +67,10 @@ def _opaque(value, name=None):
     return "O" + truth + ascii(name or _concat("", _type_name(type(value))))
 
 
+def _too_large(kind):
+    return _opaque(True, _type_name(kind) + " of too many characters")
+
+
 def _items(value, base):
     """(opening, closing, length, children last first) of a container, or None."""
     if base is list:
@@ -92,11 +97,11 @@ def _scalar(value, base):
     if base is float:
         return "f" + _float_repr(value) + ";"
     if base is str:
-        return "s" + ascii(_concat("", value)) if _str_len(value) <= MAX_TEXT else None
+        return "s" + ascii(_concat("", value)) if _str_len(value) <= MAX_TEXT else _too_large(base)
     if base is bytes:
-        return "b" + _bytes_repr(value)
+        return "b" + _bytes_repr(value) if _bytes_len(value) <= MAX_TEXT else _too_large(base)
     if base is bytearray:
-        return "B" + _bytes_repr(bytes(_bytearray_bytes(value, _all)))
+        return "B" + _bytes_repr(bytes(_bytearray_bytes(value, _all))) if _bytearray_len(value) <= MAX_TEXT else _too_large(base)
     if base is complex:
         return "c" + _float_repr(_real(value)) + "," + _float_repr(_imag(value)) + ";"
     if base is range:
@@ -144,5 +149,5 @@ def encode(value):
             size += _str_len(text)
             _append(out, text)
         if size > MAX_TEXT:
-            return _opaque(True, _type_name(type(value)) + " of too many characters")
+            return _too_large(type(value))
     return _join(out)

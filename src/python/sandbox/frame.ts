@@ -20,7 +20,7 @@ import type { Boot } from "./worker.ts";
 const BOOT_TIMEOUT_MS = 60_000;
 const PLAN_TIMEOUT_MS = 20_000;
 const RESTORE_TIMEOUT_MS = 20_000;
-const MAX_SLACK = 6; // how many times slower than at its best the machine may be counted
+const MAX_SLACK = 4; // how many times slower than at its best the machine may be counted
 const ALONE_PATIENCE_MS = 2_000; // after which a run that wants to be alone stops others from starting
 const MAX_RESULTS_CHARACTERS = 4 << 20; // of one run
 /** What the canary gives in an interpreter in order. */

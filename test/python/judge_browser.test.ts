@@ -1,0 +1,177 @@
+// The judge as it is, in one headless Chromium.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openBrowserJudge } from "../../src/cli/judge_browser.ts";
+import type { Judge, JudgeRequest, Verdict } from "../../src/python/judge.ts";
+
+let judge: Judge;
+
+beforeAll(async () => {
+  judge = await openBrowserJudge();
+}, 120_000);
+afterAll(() => judge?.close());
+
+const request = (program: string, more: Partial<JudgeRequest> = {}): JudgeRequest => ({
+  taskId: "Test/1",
+  program,
+  entryPoint: "f",
+  tests: ["assert f(2) == 3", "assert f(10) == 11"],
+  timeoutMs: 2000,
+  ...more,
+});
+const right = (tag: string) => request(`def f(x):\n    # ${tag}\n    return x + 1\n`);
+
+async function judgeOne(program: string, more: Partial<JudgeRequest> = {}): Promise<Verdict> {
+  const [verdict] = await judge.judge([request(program, more)]);
+  if (!verdict) throw new Error("no verdict");
+  return verdict;
+}
+
+describe("one answer", () => {
+  test("right", async () => {
+    expect(await judgeOne("def f(x):\n    return x + 1\n")).toMatchObject({
+      verdict: "pass",
+      errorType: "",
+      errorLabel: "",
+      inside: false,
+    });
+  });
+  test("wrong", async () => {
+    const wrong = { verdict: "wrong_answer", errorType: "AssertionError", errorLabel: "WrongResult", test: 1, expected: "11", got: "3" };
+    expect(await judgeOne("def f(x):\n    return 3\n")).toMatchObject(wrong);
+  });
+  test("raises", async () => {
+    const verdict = await judgeOne("import sys\ndef f(x):\n    print('seen', file=sys.stderr)\n    return [][x]\n");
+    expect(verdict).toMatchObject({
+      verdict: "runtime_error",
+      errorType: "IndexError",
+      line: 4,
+      message: "list index out of range",
+      test: 0,
+    });
+    expect(verdict.stderrTail).toBe(
+      'seen\nTraceback (most recent call last):\n  File "answer.py", line 4, in f\nIndexError: list index out of range\n',
+    );
+  });
+  test.each([
+    ["syntax", "def f(x)\n    return x", { verdict: "syntax_error", errorType: "SyntaxError", line: 1 }],
+    ["indentation", "def f(x):\nreturn x", { verdict: "syntax_error", errorType: "IndentationError", line: 2 }],
+    ["an assert of its own", "def f(x):\n    assert x > 5, 'small'\n", { verdict: "runtime_error", errorLabel: "AssertionError", line: 2 }],
+    ["recursion", "def f(x):\n    return f(x)\n", { verdict: "runtime_error", errorType: "RecursionError", line: 2 }],
+    [
+      "recursion in C",
+      "def f(x):\n    a = []\n    for _ in range(200000):\n        a = [a]\n    return repr(a)\n",
+      { verdict: "crash", errorType: "UnknownError" },
+    ],
+    ["input()", "def f(x):\n    return int(input())\n", { verdict: "runtime_error", errorType: "OSError", line: 2 }],
+    ["sys.exit()", "import sys\nsys.exit(0)\n", { verdict: "exit", errorType: "SystemExit" }],
+    ["os._exit()", "import os\ndef f(x):\n    os._exit(0)\n", { verdict: "exit", errorType: "SystemExit" }],
+    ["os.abort()", "import os\ndef f(x):\n    os.abort()\n", { verdict: "crash", errorType: "UnknownError" }],
+    ["no function", "def g(x):\n    return x\n", { verdict: "no_entry_point", errorType: "NameError" }],
+    [
+      "memory",
+      "def f(x):\n    a = []\n    while True:\n        a.append(bytes(1 << 20))\n",
+      { verdict: "memory_limit", errorType: "MemoryError" },
+    ],
+    [
+      "10 MB of output",
+      "def f(x):\n    print('x' * 10_000_000)\n    return x + 1\n",
+      { verdict: "output_limit", errorType: "UnknownError" },
+    ],
+    [
+      "an endless loop",
+      "def f(x):\n    while True: pass\n",
+      { verdict: "timeout", errorType: "TimeoutError", message: "not finished after 2000 ms" },
+    ],
+    [
+      "an AlwaysEqual",
+      "class A:\n    def __eq__(self, other): return True\ndef f(x):\n    return A()\n",
+      { verdict: "wrong_answer", got: "<A>" },
+    ],
+  ])("%s", async (_, program, expected) => {
+    expect(await judgeOne(program)).toMatchObject(expected);
+  });
+  test("memoised recursion as deep as a desktop Python allows", async () => {
+    const program = "from functools import lru_cache\n@lru_cache(maxsize=None)\ndef f(n):\n    return n if n < 2 else f(n - 1) + 1\n";
+    expect(await judgeOne(program, { tests: ["assert f(480) == 480"] })).toMatchObject({ verdict: "pass" });
+  });
+  test("a test that cannot be split fails an answer, and is marked", async () => {
+    const tests = ["for x in range(3):\n    assert f(x) == x + 1"];
+    expect(await judgeOne("def f(x):\n    return x\n", { tests })).toMatchObject({
+      verdict: "wrong_answer",
+      errorLabel: "WrongResult",
+      inside: true,
+    });
+    expect(await judgeOne("def f(x):\n    return x + 1\n", { tests })).toMatchObject({ verdict: "pass", inside: true });
+  });
+  test("setup runs before the tests", async () => {
+    const more = { setup: "from math import gcd\nSIX = 6", tests: ["assert f(gcd(SIX, 4)) == gcd(3, SIX)"] };
+    expect(await judgeOne("def f(x):\n    return x + 1\n", more)).toMatchObject({ verdict: "pass", inside: false });
+  });
+  test("tests that do not parse are not the answer's fault", async () => {
+    expect(await judgeOne("def f(x):\n    return x\n", { tests: ["assert f(2) =="] })).toMatchObject({
+      verdict: "infra_error",
+      errorType: "",
+    });
+  });
+  test("random numbers are the same in every run", async () => {
+    const program = "import random, os, uuid\ndef f(x):\n    return (random.random(), os.urandom(4), hash('a'))\n";
+    const [first, second] = await judge.judge([request(program), request(`${program}# again\n`)]);
+    expect(first?.got).toBe(second?.got);
+  });
+});
+
+describe("many answers", () => {
+  test("200 in batch: every verdict is there, in order, told once", async () => {
+    const requests = Array.from({ length: 200 }, (_, i) => request(`def f(x):\n    return x + ${i % 3}\n# ${i}\n`));
+    const told: number[] = [];
+    const verdicts = await judge.judge(requests, { onVerdict: (index) => told.push(index) });
+    expect(verdicts.map((verdict) => verdict.verdict)).toEqual(requests.map((_, i) => (i % 3 === 1 ? "pass" : "wrong_answer")));
+    expect(told.sort((a, b) => a - b)).toEqual(requests.map((_, i) => i));
+  });
+  test("fresh gives what batch gives", async () => {
+    const requests = [right("fresh"), request("def f(x):\n    return x\n# fresh")];
+    const verdicts = await judge.judge(requests, { isolation: "fresh" });
+    expect(verdicts.map((verdict) => verdict.verdict)).toEqual(["pass", "wrong_answer"]);
+  });
+  test("equal programs are judged once", async () => {
+    const clock = "import time\ndef f(x):\n    return time.time()\n";
+    const [first, second] = await judge.judge([request(clock), request(clock)]);
+    expect(first).toEqual(second);
+  });
+  test("can be called off", async () => {
+    const controller = new AbortController();
+    const endless = request("def f(x):\n    while True: pass\n", { timeoutMs: 600_000 });
+    const judged = judge.judge([endless], { signal: controller.signal });
+    setTimeout(() => controller.abort(), 300);
+    await expect(judged).rejects.toThrow();
+    expect(await judgeOne("def f(x):\n    return x + 1\n# after")).toMatchObject({ verdict: "pass" });
+  });
+});
+
+interface HostileCase {
+  id: string;
+  program: string;
+  entryPoint: string;
+  tests: string[];
+  allowed: string[];
+}
+const cases: HostileCase[] = JSON.parse(readFileSync(join(import.meta.dirname, "hostile_cases.json"), "utf8"));
+const HONEST =
+  "import bisect, json, math, random\ndef f(x):\n    return bisect.bisect([1, 2, 4], x) + json.loads('[0]')[0] + math.floor(sorted([1.5, 0.5])[1]) + sum([-1, 1]) * random.random()\n";
+
+describe("hostile answers, each followed by an honest one", () => {
+  let verdicts: Verdict[];
+  beforeAll(async () => {
+    const pairs = cases.flatMap((hostile) => [
+      request(hostile.program, { taskId: hostile.id, entryPoint: hostile.entryPoint, tests: hostile.tests, timeoutMs: 1000 }),
+      request(`${HONEST}# after ${hostile.id}`, { tests: ["assert f(2) == 3"], timeoutMs: 5000 }),
+    ]);
+    verdicts = await judge.judge(pairs);
+  }, 240_000);
+  test.each(cases.map((hostile, i) => ({ id: hostile.id, i })))("$id", ({ i }) => {
+    expect(cases[i]!.allowed).toContain(verdicts[2 * i]!.verdict);
+    expect(verdicts[2 * i + 1]).toMatchObject({ verdict: "pass" });
+  });
+});
