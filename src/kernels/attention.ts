@@ -21,11 +21,9 @@ export function attention(gpu: Gpu, { q, k, v, spans }: Inputs, { o, lse }: { o:
   expectShape(spans, [T, 4]);
   expectShape(o, [T, width]);
   expectShape(lse, [T, HEADS]);
-  const constants = { HEADS, KV_HEADS: keyWidth / D };
-  gpu.run(
-    "attention",
-    { q, k, v, spans },
-    { o, lse },
-    { sizes: { D }, constants, params: { tokens: T }, workgroups: [Math.ceil(T / 64), HEADS] },
-  );
+  const KV_HEADS = keyWidth / D;
+  // An invocation takes two heads of a group and 32 columns of each.
+  const invocations = T * KV_HEADS * Math.ceil(HEADS / KV_HEADS / 2) * Math.ceil(D / 32);
+  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups: [Math.ceil(invocations / 64)] as const };
+  gpu.run("attention", { q, k, v, spans }, { o, lse }, dispatch);
 }

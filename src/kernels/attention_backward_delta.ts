@@ -13,6 +13,6 @@ export function attentionBackwardDelta(
   expectShape(d_o, [T, width]);
   expectShape(lse, [T, HEADS]);
   expectShape(stats, [T, HEADS, 2]);
-  const dispatch = { sizes: { D }, constants: { HEADS }, params: { tokens: T }, workgroups: [Math.ceil(T / 64), HEADS] as const };
+  const dispatch = { constants: { HEADS, D }, params: { tokens: T }, workgroups: [Math.ceil(T / 64), HEADS] as const };
   gpu.run("attention_backward_delta", { o, d_o, lse }, { stats }, dispatch);
 }

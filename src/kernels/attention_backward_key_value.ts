@@ -29,11 +29,7 @@ export function attentionBackwardKeyValue(
   expectShape(stats, [T, HEADS, 2]);
   expectShape(readers, [T, 2]);
   const KV_HEADS = keyWidth / D;
-  const dispatch = {
-    sizes: { D },
-    constants: { HEADS, KV_HEADS },
-    params: { tokens: T },
-    workgroups: [Math.ceil(T / 64), KV_HEADS] as const,
-  };
+  const invocations = T * KV_HEADS * Math.ceil(D / 32); // 32 columns each
+  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups: [Math.ceil(invocations / 64)] as const };
   gpu.run("attention_backward_key_value", { q, k, v, d_o, stats, readers }, { dk, dv }, dispatch);
 }

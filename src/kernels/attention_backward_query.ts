@@ -21,7 +21,9 @@ export function attentionBackwardQuery(gpu: Gpu, { q, k, v, d_o, stats, spans }:
   expectShape(stats, [T, HEADS, 2]);
   expectShape(spans, [T, 4]);
   expectShape(dq, [T, width]);
-  const constants = { HEADS, KV_HEADS: keyWidth / D };
-  const dispatch = { sizes: { D }, constants, params: { tokens: T }, workgroups: [Math.ceil(T / 64), HEADS] as const };
+  const KV_HEADS = keyWidth / D;
+  // An invocation takes two heads of a group and 32 columns of each.
+  const invocations = T * KV_HEADS * Math.ceil(HEADS / KV_HEADS / 2) * Math.ceil(D / 32);
+  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups: [Math.ceil(invocations / 64)] as const };
   gpu.run("attention_backward_query", { q, k, v, d_o, stats, spans }, { dq }, dispatch);
 }

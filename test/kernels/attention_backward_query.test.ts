@@ -8,6 +8,7 @@ import { attentionBackwardQuery as reference } from "../reference/attention_back
 for (const [H, KV, D, prompt, completions] of [
   [1, 1, 4, 1, []],
   [3, 1, 20, 5, [3, 1, 4]],
+  [2, 2, 36, 9, [6]],
   [4, 2, 32, 33, [9, 17]],
   [14, 2, 64, 40, [12, 30]],
 ] as const) {
