@@ -1,8 +1,8 @@
 import { expect } from "vitest";
 import { embedding } from "../../src/kernels/embedding.ts";
 import { gpuTest, randomIntegers, randomNormal } from "../gpu.ts";
+import { packF16 } from "../pack_f16.ts";
 import { embedding as reference } from "../reference/embedding.ts";
-import { packF16 } from "../reference/pack_f16.ts";
 
 for (const [T, V, C] of [
   [1, 1, 4],

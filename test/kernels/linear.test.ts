@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { linear } from "../../src/kernels/linear.ts";
 import { expectClose, gpuTest, randomNormal } from "../gpu.ts";
+import { packF16 } from "../pack_f16.ts";
 import { linear as reference } from "../reference/linear.ts";
-import { packF16 } from "../reference/pack_f16.ts";
 
 for (const [rows, K, N] of [
   [1, 4, 1],

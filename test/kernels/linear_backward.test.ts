@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { linearBackward } from "../../src/kernels/linear_backward.ts";
 import { expectClose, finiteDifferences, gpuTest, randomNormal } from "../gpu.ts";
+import { packF16 } from "../pack_f16.ts";
 import { linear } from "../reference/linear.ts";
 import { linearBackward as reference } from "../reference/linear_backward.ts";
-import { packF16 } from "../reference/pack_f16.ts";
 
 for (const [rows, K, N] of [
   [1, 4, 1],
