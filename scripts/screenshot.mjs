@@ -1,11 +1,13 @@
 // npm run screenshot: trains the embedded model in a headless Chromium and writes docs/screenshots/page.png and page_dark.png.
+// npm run screenshot -- demo does it with another preset than smoke.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { ensureDependencies, fail, repository, requireNode } from "./install.mjs";
 
-const PAGE = "?preset=smoke&autostart=1&seed=1";
+const preset = process.argv[2] ?? "smoke";
 const VIEWPORT = { width: 1280, height: 1000 };
-const FINISHED_WITHIN_MS = 600_000;
+const FINISHED_WITHIN_MS = 1_800_000;
+const COLOURS_SETTLE_MS = 1000; // they change gradually
 
 async function main() {
   try {
@@ -14,11 +16,12 @@ async function main() {
     const { openBuiltPage } = await import("./page_in_chromium.mjs"); // needs the dependencies
     const folder = join(repository, "docs", "screenshots");
     mkdirSync(folder, { recursive: true });
-    const { page, close } = await openBuiltPage(PAGE, { webgpu: true, viewport: VIEWPORT });
+    const { page, close } = await openBuiltPage(`?preset=${preset}&autostart=1&seed=1`, { webgpu: true, viewport: VIEWPORT });
     try {
       await page.waitForSelector('html[data-state="finished"]', { timeout: FINISHED_WITHIN_MS });
       for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
         await page.emulateMedia({ colorScheme });
+        await page.waitForTimeout(COLOURS_SETTLE_MS);
         const file = join(folder, colorScheme === "dark" ? "page_dark.png" : "page.png");
         await page.screenshot({ path: file });
         console.log(file);

@@ -14,10 +14,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   train: ["gpu", "kernels", "model"],
   python: ["tasks"],
   ap2o: ["gpu", "model", "train", "tasks", "python/judge"],
-  storage: [],
-  worker: ["gpu", "kernels", "model", "train", "ap2o", "tasks", "python", "storage"],
+  worker: ["gpu", "kernels", "model", "train", "ap2o", "tasks", "python"],
   ui: ["worker/protocol", "worker/client"],
-  cli: ["gpu", "kernels", "model", "train", "ap2o", "tasks", "python", "storage", "worker"],
+  cli: ["gpu", "kernels", "model", "train", "ap2o", "tasks", "python", "worker"],
 };
 
 /** Files directly in src/: anyone may import them, and they import nothing. */
