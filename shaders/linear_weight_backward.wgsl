@@ -1,5 +1,6 @@
-// dweight += scale * dyᵀ x: the gradient of linear's weight, added to what earlier packs of the batch left there. One invocation
-// per 4x4 tile of dweight, summed over the rows in order.
+// dweight += scale * dyᵀ x: the gradient of linear's weight, added to what earlier packs of the batch left there. A workgroup takes
+// a 4x16 tile of dweight; its 16 lanes per vec4 column share the rows between them and add up in a fixed tree. The tall and skinny
+// products of LoRA have few entries and many rows: an invocation per entry would leave most of the GPU idle.
 
 override K: u32;                        // columns of x, a multiple of 4
 override N: u32;                        // columns of dy
@@ -11,17 +12,15 @@ struct Params { rows: u32, scale: f32 }
 @group(0) @binding(2) var<storage, read_write> dweight: array<vec4f>; // [N, K]
 @group(0) @binding(3) var<uniform> params: Params;
 
-fn store(n: u32, column: u32, sums: vec4f) {
-  if (n < N) { dweight[n * (K / 4u) + column] += params.scale * sums; }
-}
+const LANES = 16u;
 
-@compute @workgroup_size(8, 8)
-fn linear_weight_backward(@builtin(global_invocation_id) id: vec3u) {
+var<workgroup> partial: array<array<vec4f, 4>, 64>;
+
+@compute @workgroup_size(4, 16)
+fn linear_weight_backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let q = K / 4u;
-  let column = id.x;                    // in vec4s
-  let n = id.y * 4u;
-  if (column >= q || n >= N) { return; }
-  // Columns of dy past the end repeat the last one and are not stored.
+  let column = min(group.x * 4u + local.x, q - 1u);   // in vec4s; past the end the last one again, not stored
+  let n = group.y * 4u;
   let n1 = min(n + 1u, N - 1u);
   let n2 = min(n + 2u, N - 1u);
   let n3 = min(n + 3u, N - 1u);
@@ -29,7 +28,7 @@ fn linear_weight_backward(@builtin(global_invocation_id) id: vec3u) {
   var d1 = vec4f(0.0);
   var d2 = vec4f(0.0);
   var d3 = vec4f(0.0);
-  for (var row = 0u; row < params.rows; row += 1u) {
+  for (var row = local.y; row < params.rows; row += LANES) {
     let v = x[row * q + column];
     let y = row * N;
     d0 += dy[y + n] * v;
@@ -37,8 +36,14 @@ fn linear_weight_backward(@builtin(global_invocation_id) id: vec3u) {
     d2 += dy[y + n2] * v;
     d3 += dy[y + n3] * v;
   }
-  store(n, column, d0);
-  store(n + 1u, column, d1);
-  store(n + 2u, column, d2);
-  store(n + 3u, column, d3);
+  let lane = local.y * 4u + local.x;
+  partial[lane] = array<vec4f, 4>(d0, d1, d2, d3);
+  for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
+    workgroupBarrier();
+    if (local.y < stride) {
+      for (var i = 0u; i < 4u; i += 1u) { partial[lane][i] += partial[lane + 4u * stride][i]; }
+    }
+  }
+  if (local.y != 0u || group.x * 4u + local.x >= q) { return; }
+  for (var i = 0u; i < min(4u, N - n); i += 1u) { dweight[(n + i) * q + column] += params.scale * partial[lane][i]; }
 }

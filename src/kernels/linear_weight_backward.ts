@@ -8,6 +8,6 @@ export function linearWeightBackward(gpu: Gpu, { dy, x }: { dy: Tensor; x: Tenso
   if (K % 4 !== 0) throw new Error(`${x.name} has ${K} columns, expected a multiple of 4`);
   expectShape(x, [rows, K]);
   expectShape(dweight, [N, K]);
-  const workgroups = [Math.ceil(K / 32), Math.ceil(N / 32)] as const;
+  const workgroups = [Math.ceil(K / 16), Math.ceil(N / 4)] as const;
   gpu.run("linear_weight_backward", { dy, x }, { dweight }, { constants: { K, N }, params: { rows, scale }, workgroups });
 }

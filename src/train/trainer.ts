@@ -29,6 +29,8 @@ export interface TrainOptions {
   readonly objective: ObjectiveOptions;
   readonly schedule: ScheduleOptions;
   readonly optimizer: OptimizerOptions;
+  /** Tokens of one pack, where no single pair is longer; a larger batch runs in several. */
+  readonly packTokens?: number;
 }
 
 /** A pair to train on. */
@@ -117,7 +119,7 @@ export class Trainer {
 
   /** A workspace that holds the batch's longest pair; made anew only when a longer one comes. */
   #fittingWorkspace(batch: readonly TokenPair[]): Workspace {
-    const needed = Math.max(PACK_TOKENS, ...batch.map(pairTokens));
+    const needed = Math.max(this.options.packTokens ?? PACK_TOKENS, ...batch.map(pairTokens));
     if (this.#workspace && this.#workspace.tokens >= needed) return this.#workspace;
     if (this.#workspace) freeWorkspace(this.#gpu, this.#workspace);
     this.#workspace = allocateWorkspace(this.#gpu, this.#model, this.#adapter.R, needed);

@@ -37,6 +37,39 @@ const options = (lossType: LossType): TrainOptions => ({
   optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxGradNorm: 1 },
 });
 
+type Golden = "dpo" | "sft" | "focal";
+const ALL: Golden[] = ["dpo", "sft", "focal"];
+
+/** Which adapters and objectives have golden gradients in the repository. */
+const CASES: Record<(typeof MODELS)[number], [adapter: string, ...Golden[]][]> = {
+  "tiny-qwen2": [
+    ["r4", ...ALL],
+    ["r8", ...ALL],
+    ["r8-zero", ...ALL],
+    ["r8-rslora", ...ALL],
+    ["r8-qv", ...ALL],
+  ],
+  "awkward-qwen2": [
+    ["r4", ...ALL],
+    ["r8", ...ALL],
+    ["r8-zero", ...ALL],
+    ["r8-rslora", ...ALL],
+    ["r8-qv", ...ALL],
+  ],
+  "tiny-llama": [
+    ["r4", "dpo"],
+    ["r8", ...ALL],
+    ["r8-zero", "dpo"],
+  ],
+  "tiny-llama3": [["r8", ...ALL]],
+  "tiny-codellama": [["r8", ...ALL]],
+  "tiny-qwen3": [
+    ["r4", "dpo"],
+    ["r8", ...ALL],
+    ["r8-zero", "dpo"],
+  ],
+};
+
 describe.each(MODELS)("gradients of %s", (name) => {
   let model: Model;
   beforeAll(async () => {
@@ -44,16 +77,11 @@ describe.each(MODELS)("gradients of %s", (name) => {
   });
   afterAll(() => freeModel(gpu, model));
 
-  const extra = name.endsWith("qwen2") ? ["r8-rslora", "r8-qv"] : [];
-  test.each(["r4", "r8", "r8-zero", ...extra])("%s", async (adapterName) => {
+  test.each(CASES[name])("%s", async (adapterName, ...objectives) => {
     const adapter = adapterFromFile(gpu, model, await readAdapter(folder(`dpo/${name}/${adapterName}/adapter`), model.config));
     const losses = readJson<Record<string, { loss: number }>>(`dpo/${name}/${adapterName}/losses.json`);
     const masks = readJson<{ rejected: number[] }[]>(`dpo/${name}/focal_masks.json`);
-    for (const [golden, lossType] of [
-      ["dpo", "sigmoid"],
-      ["sft", "sft"],
-      ["focal", "focal"],
-    ] as const) {
+    for (const golden of objectives) {
       const plain = goldenPairs(name);
       const pairs =
         golden === "focal"
@@ -61,7 +89,7 @@ describe.each(MODELS)("gradients of %s", (name) => {
           : golden === "sft"
             ? plain.map((pair) => ({ ...pair, rejectedIds: [] }))
             : plain;
-      const trainer = new Trainer(gpu, model, adapter, options(lossType));
+      const trainer = new Trainer(gpu, model, adapter, options(golden === "dpo" ? "sigmoid" : golden));
       const { loss } = await trainer.computeGradients(pairs);
       expect(Math.abs(loss - losses[golden]!.loss), `${golden} loss`).toBeLessThan(1e-5);
       const got = await adapterGradients(gpu, adapter);
@@ -82,12 +110,13 @@ interface OptimRun {
 }
 
 test.each([
-  ["linear_wd0", "tiny-qwen2", "r8"],
-  ["linear_wd0.01", "tiny-qwen2", "r8"],
-  ["cosine_wd0", "tiny-qwen2", "r8"],
-  ["constant_wd0.1_unclipped", "tiny-qwen2", "r8"],
-  ["awkward_zero_linear_wd0", "awkward-qwen2", "r8-zero"],
-] as const)("ten AdamW steps: %s", async (run, name, adapterName) => {
+  ["linear_wd0", "tiny-qwen2", "r8", [1, 5, 10], 1e-5],
+  ["linear_wd0.01", "tiny-qwen2", "r8", [10], 1e-5],
+  ["cosine_wd0", "tiny-qwen2", "r8", [10], 1e-5],
+  ["constant_wd0.1_unclipped", "tiny-qwen2", "r8", [1, 5, 10], 1e-5],
+  // From B = 0 Adam's first steps divide gradients near zero by their own size: rounding noise shows more.
+  ["awkward_zero_linear_wd0", "awkward-qwen2", "r8-zero", [1, 5, 10], 1e-4],
+] as const)("ten AdamW steps: %s", async (run, name, adapterName, goldenSteps, tolerance) => {
   const golden = readJson<OptimRun>(`optim/${run}/run.json`);
   const schedule = run.startsWith("cosine") ? "cosine" : run.startsWith("constant") ? "constant" : "linear";
   const weightDecay = Number(run.match(/wd([\d.]+)/)![1]);
@@ -104,19 +133,21 @@ test.each([
     const batch = [pairs[(2 * step - 2) % 4]!, pairs[(2 * step - 1) % 4]!];
     const metrics: Record<string, number> = { ...(await trainer.step(batch)) };
     for (const [key, want] of Object.entries(golden.metrics[step - 1]!)) {
-      if (key === "step" || !(key in metrics)) continue;
+      if (key === "step") continue;
       expect(Math.abs(metrics[key]! - want), `step ${step} ${key}`).toBeLessThan(1e-4 * Math.max(1, Math.abs(want)));
     }
-    if (![1, 5, 10].includes(step)) continue;
+    if (!goldenSteps.some((s) => s === step)) continue;
     const { tensors } = await adapterToFile(gpu, adapter);
-    const want = readSafetensors(`optim/${run}/adapter_step${step}.safetensors`);
-    for (const [tensor, { data }] of want) {
+    let entries = 0;
+    let strays = 0;
+    for (const [tensor, { data }] of readSafetensors(`optim/${run}/adapter_step${step}.safetensors`)) {
       const got = tensors.get(tensor)!.data;
       const largest = data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-      // Adam divides a gradient by its own size: one entry in a thousand, whose gradient is rounding noise, may stray.
-      const strays = data.reduce((n, v, i) => n + Number(Math.abs(got[i]! - v) > 1e-5 * Math.max(largest, 1e-3)), 0);
-      expect(strays, `step ${step} ${tensor}`).toBeLessThanOrEqual(Math.max(1, data.length / 1000));
+      entries += data.length;
+      strays += data.reduce((n, v, i) => n + Number(Math.abs(got[i]! - v) > tolerance * largest), 0);
     }
+    // Adam divides a gradient by its own size: an entry whose gradient is rounding noise may move either way in a correct program.
+    expect(strays, `step ${step}: entries off by more than ${tolerance} of ${entries}`).toBeLessThanOrEqual(entries / 1000);
   }
   trainer.free();
   freeAdapter(gpu, adapter);
@@ -129,10 +160,10 @@ test("a batch in several packs gives the gradients of one pack", async () => {
   const [pair] = goldenPairs("tiny-qwen2");
   const long = {
     ...pair!,
-    chosenIds: Array.from({ length: 500 }, (_, i) => (7 * i) % 300),
-    rejectedIds: Array.from({ length: 400 }, (_, i) => (11 * i) % 300),
+    chosenIds: Array.from({ length: 60 }, (_, i) => (7 * i) % 300),
+    rejectedIds: Array.from({ length: 40 }, (_, i) => (11 * i) % 300),
   };
-  const trainer = new Trainer(gpu, model, adapter, options("sigmoid"));
+  const trainer = new Trainer(gpu, model, adapter, { ...options("sigmoid"), packTokens: 128 });
   await trainer.computeGradients([pair!]);
   const one = await adapterGradients(gpu, adapter);
   await trainer.computeGradients([long]);
