@@ -17,8 +17,9 @@ function doneText(station: Station, progress: Progress, active: boolean): string
   return active && progress.rate !== null ? `${count} · ${rateText(progress.rate)}` : count;
 }
 
-function leftText({ done, total, secondsLeft }: Progress): string {
-  return secondsLeft !== null && done < total ? `${durationText(secondsLeft)} left` : "";
+function leftText(station: Station, { done, total, secondsLeft }: Progress): string {
+  if (done === total) return station === "correction" ? "" : "judging";
+  return secondsLeft === null ? "" : `${durationText(secondsLeft)} left`;
 }
 
 interface CardProps {
@@ -37,11 +38,11 @@ function Card({ station, name, run, class: more = "", children }: CardProps) {
     <li class={classes} data-station={station} aria-current={active ? "step" : undefined}>
       <div class="station-head">
         <h2>{name}</h2>
-        {active && progress && <span>{leftText(progress)}</span>}
+        {active && progress && <span>{leftText(station, progress)}</span>}
       </div>
       <p class="caption">{children}</p>
       <progress class="gauge" aria-label={`${name}: done`} max={Math.max(1, progress?.total ?? 1)} value={progress?.done ?? 0} />
-      <p class="numbers">{progress ? doneText(station, progress, active) : "not begun"}</p>
+      <p class="numbers">{progress ? doneText(station, progress, active) : active ? "first one under way" : "not begun"}</p>
     </li>
   );
 }

@@ -99,16 +99,15 @@ function advance(
 function applyStage(run: RunState, event: Extract<RunEvent, { type: "stage" }>, nowMs: number): void {
   const station = stationOf(event.stage, event.phase);
   const last = run.progress[station];
-  advance(run, station, event, run.station !== station || !last || event.done < last.done, nowMs);
-  // Answers are judged while others are written: once all are written, what is left of the exam is analysis.
-  run.station = station === "exam" && event.done === event.total ? "analysis" : station;
+  // Exam and analysis run side by side, so that their events alternate without either being entered anew.
+  const sameRound = run.station === station || station === "exam" || station === "analysis";
+  advance(run, station, event, !last || event.done < last.done || !sameRound, nowMs);
+  run.station = station === "exam" || station === "analysis" ? examStation(run) : station;
 }
 
-/** An exam's answers come judged: each is one more for the analysis. */
-function applyAnalysed(run: RunState, nowMs: number): void {
-  const exam = run.progress.exam;
-  const done = run.judged.exam?.total ?? 0;
-  if (exam) advance(run, "analysis", { done, total: exam.total, secondsLeft: null }, !run.progress.analysis, nowMs);
+/** Once all answers are written, what is left of the exam is analysis. */
+function examStation({ progress: { exam } }: RunState): Station {
+  return exam && exam.done < exam.total ? "exam" : "analysis";
 }
 
 function applyStep(run: RunState, event: Extract<RunEvent, { type: "step" }>, nowMs: number): void {
@@ -126,6 +125,8 @@ function applyStep(run: RunState, event: Extract<RunEvent, { type: "step" }>, no
 function applyQuiz(run: RunState, event: Extract<RunEvent, { type: "quiz" }>): void {
   run.quizzes.push(event.quiz);
   if (event.best) run.bestStep = event.quiz.step;
+  const { correction } = run.progress;
+  if (!correction || correction.done < correction.total) run.station = "correction"; // its next step tells nothing until it is done
 }
 
 /** Forgets the time that passed in a pause, so that rates stay true. */
@@ -136,14 +137,13 @@ export function restartClock(run: RunState, nowMs: number): void {
   progress.enteredMs = nowMs;
 }
 
-function applyAnswer(run: RunState, answer: Answer, nowMs: number): void {
+function applyAnswer(run: RunState, answer: Answer): void {
   const byTask = (run.answers[answer.phase] ??= new Map());
   const answers = byTask.get(answer.task_id);
   if (answers) answers.push(answer);
   else byTask.set(answer.task_id, [answer]);
   const judged = (run.judged[answer.phase] ??= { passed: 0, total: 0 });
   judged.total += 1;
-  if (answer.phase === "exam") applyAnalysed(run, nowMs);
   if (answer.error_type === "") {
     if (answer.verdict === "pass") judged.passed += 1;
     return;
@@ -162,7 +162,7 @@ export function applyEvent(run: RunState, event: RunEvent, nowMs: number): void 
       applyStage(run, event, nowMs);
       return;
     case "answer":
-      applyAnswer(run, event.answer, nowMs);
+      applyAnswer(run, event.answer);
       return;
     case "notebook":
       run.notebook = event.notebook;

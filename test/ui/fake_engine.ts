@@ -164,9 +164,12 @@ function* fakeRun(options: FakeOptions): Generator<RunEvent | Wait> {
     yield { waitMs: 250 };
     yield { type: "stage", stage: "exam", phase: "exam", done: exam.length, total, secondsLeft: null };
     for (const answer of exam.slice(-2 * SAMPLES, -SAMPLES)) yield { type: "answer", answer };
+    const judged = exam.length - SAMPLES;
+    if (judged > 0) yield { type: "stage", stage: "analysis", phase: "exam", done: judged, total, secondsLeft: null };
   }
   yield { waitMs: 500 };
   for (const answer of exam.slice(-SAMPLES)) yield { type: "answer", answer };
+  yield { type: "stage", stage: "analysis", phase: "exam", done: total, total, secondsLeft: null };
   const notebook = notebookOf(exam);
   yield { type: "notebook", notebook };
   yield* evaluate("before", { ...mind, skill: 0.61 });

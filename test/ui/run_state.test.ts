@@ -69,14 +69,19 @@ describe("stations", () => {
     expect(run.progress.exam?.rate).toBe(2);
   });
 
-  test("answers judged during the exam move the analysis on", () => {
-    const run = play([exam(4), { type: "answer", answer: answer() }, { type: "answer", answer: failed("NameError") }]);
+  test("exam and analysis run side by side: the exam stays lit until all answers are written", () => {
+    const analysis = (done: number): RunEvent => ({ type: "stage", stage: "analysis", phase: "exam", done, total: 10, secondsLeft: null });
+    const run = play([
+      [exam(0), 0],
+      [analysis(2), 1000],
+      [exam(4), 2000],
+      [analysis(4), 3000],
+    ]);
     expect(run.station).toBe("exam");
-    expect(run.progress.analysis).toMatchObject({ done: 2, total: 10 });
-  });
-
-  test("once all answers are written the rest of the exam is analysis", () => {
-    expect(play([exam(10)]).station).toBe("analysis");
+    expect(run.progress.exam).toMatchObject({ rate: 2, rounds: 1 });
+    expect(run.progress.analysis).toMatchObject({ done: 4, rate: 1, rounds: 1 });
+    applyEvent(run, exam(10), 4000);
+    expect(run.station).toBe("analysis");
   });
 
   test("evaluations stand at the ends of the strip", () => {
@@ -89,6 +94,12 @@ describe("stations", () => {
     const run = play([quiz(0, 0.5, {}), step(1)]);
     expect(run.station).toBe("correction");
     expect(run.progress.correction).toMatchObject({ done: 1, total: 20 });
+  });
+
+  test("after a quiz the training goes on, before its next step is told", () => {
+    expect(play([quiz(0, 0.5, {})]).station).toBe("correction");
+    const held: RunEvent = { type: "stage", stage: "quiz", phase: "quiz", done: 4, total: 4, secondsLeft: null };
+    expect(play([step(20), held, quiz(20, 0.5, {})]).station).toBe("quiz");
   });
 
   test("quizzes are counted", () => {
