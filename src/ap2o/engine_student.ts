@@ -68,6 +68,7 @@ export class EngineStudent implements Student {
 
   begin(config: RunConfig, totalSteps: number): void {
     if (!this.#adapter) throw new Error("A student without an adapter cannot learn.");
+    this.#trainer?.free();
     this.#trainer = new Trainer(this.#engine.gpu, this.#engine.model, this.#adapter, trainOptions(config, totalSteps));
   }
 

@@ -1,0 +1,62 @@
+import { expect } from "vitest";
+import { newStudent } from "../../src/ap2o/engine_student.ts";
+import { configOf } from "../../src/ap2o/presets.ts";
+import type { Student } from "../../src/ap2o/student.ts";
+import { freeModel, loadModel } from "../../src/model/model.ts";
+import { modelFiles } from "../golden/golden.ts";
+import { type Bench, gpuTest } from "../gpu.ts";
+
+const config = configOf("smoke", "dyn-dpo", 5, { learning_rate: 5e-2, warmup_steps: 0 });
+const device = { vendor: "test", architecture: "", description: "", limits: {}, features: [] };
+const lesson = { prompt: "def f(x):\n", chosen: "    return x", rejected: "    return y" };
+
+async function withStudent(bench: Bench, use: (student: ReturnType<typeof newStudent>) => Promise<void>): Promise<void> {
+  const model = await loadModel(bench.gpu, modelFiles("tiny-qwen2"), { dtype: "f32" });
+  const student = newStudent({ gpu: bench.gpu, model, device }, config);
+  await use(student);
+  student.free();
+  freeModel(bench.gpu, model);
+}
+
+async function texts(student: Student, trained: boolean): Promise<string[]> {
+  const asks = [1, 2, 3].map((stream) => ({ prompt: lesson.prompt, stream }));
+  const answers: string[] = [];
+  for await (const { index, text } of student.write(asks, { temperature: 1, maxNewTokens: 12, seed: 9, stop: [], trained }))
+    answers[index] = text;
+  return answers;
+}
+
+gpuTest("a new student answers as the model without an adapter does, and differently once it has learned", (bench) =>
+  withStudent(bench, async (student) => {
+    const before = await texts(student, false);
+    expect(await texts(student, true)).toEqual(before);
+    student.begin(config, 4);
+    for (let step = 0; step < 2; step++) await student.learn([lesson]);
+    expect(await texts(student, true)).not.toEqual(before);
+    expect(await texts(student, false)).toEqual(before);
+  }),
+);
+
+gpuTest("lessons raise the margin; recalled weights give the same lesson's metrics again", (bench) =>
+  withStudent(bench, async (student) => {
+    student.begin(config, 4);
+    const start = await student.weights();
+    const first = await student.learn([lesson]);
+    const second = await student.learn([lesson]);
+    expect(first["rewards/margins"]).toBeCloseTo(0, 6);
+    expect(second["rewards/margins"]).toBeGreaterThan(0.001);
+    student.recall(start);
+    expect((await student.learn([lesson])).loss).toBe(first.loss);
+  }),
+);
+
+gpuTest("its facts name the model and plan the memory that it takes", (bench) =>
+  withStudent(bench, async (student) => {
+    await texts(student, true);
+    const facts = student.facts() as { model: { id: string; parameters: number }; memoryPlan: Record<string, number>; flops: number };
+    expect(facts.model).toMatchObject({ id: "tiny-qwen2" });
+    expect(Object.keys(facts.memoryPlan)).toEqual(["weights", "lora", "optimizer", "activations", "cache", "scratch", "total"]);
+    expect(Object.values(facts.memoryPlan).every((bytes) => bytes > 0)).toBe(true);
+    expect(facts.flops).toBeGreaterThan(2 * facts.model.parameters * 3);
+  }),
+);
