@@ -60,7 +60,10 @@ function options(props: ChartProps, target: HTMLElement, onHover: (index: number
     padding: [8, 14, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-    scales: { x: { time: false }, y: props.range ? { range: [...props.range] } : {} },
+    scales: {
+      x: { time: false, range: (_, min, max) => (max > min ? [min, max] : [min, min + 1]) },
+      y: props.range ? { range: [...props.range] } : {},
+    },
     axes: [
       { ...axis, grid: { show: false }, size: 22, gap: 2, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000] },
       { ...axis, grid, size: 44, gap: 4, space: 28, values: (_, ticks) => ticks.map(props.formatAxis ?? axisText) },
