@@ -89,6 +89,11 @@ export class Run {
     yield { type: "finished", run: this.#record() };
   }
 
+  /** Optimiser steps taken. */
+  get steps(): number {
+    return this.#steps;
+  }
+
   /** What there is so far; not to be called while `events()` is being pulled. */
   async kept(): Promise<Kept> {
     const last = this.#last ?? (await this.#inputs.student.weights());
@@ -143,30 +148,30 @@ export class Run {
     yield* this.#quiz(0);
     const began = now();
     while (this.#steps < this.#totalSteps) {
-      const step = this.#steps + 1;
-      const pairs = this.#drawPairs(step, curriculum, quizErrors, answers);
-      const before = now();
-      const { tokens, ...metrics } = await student.learn(pairs);
-      this.#steps = step;
-      this.#pairs += pairs.length;
-      this.#tokens += tokens;
-      const seconds = this.#since(before);
-      this.#seconds.correction += seconds;
-      this.#seconds.firstStep ??= this.#since(started);
-      const stepMetrics: StepMetrics = { step, epoch: pairs.at(-1)!.epoch, ...metrics, tokens_per_second: tokens / seconds };
-      yield { type: "step", steps: this.#totalSteps, metrics: stepMetrics, pairs };
-      if (!Number.isFinite(metrics.loss) || !Number.isFinite(metrics.grad_norm)) {
-        yield {
-          type: "warning",
-          message: `Step ${step} gave no finite loss or gradient and changed nothing; a lower learning rate may help.`,
-        };
-      }
-      if (step % quizSteps === 0 || step === this.#totalSteps) {
-        quizErrors = (yield* this.#quiz(step)).errors;
-      }
+      yield* this.#step(this.#drawPairs(this.#steps + 1, curriculum, quizErrors, answers), started);
+      const step = this.#steps;
+      if (step % quizSteps === 0 || step === this.#totalSteps) quizErrors = (yield* this.#quiz(step)).errors;
       const left = ((now() - began) / 1000 / step) * (this.#totalSteps - step);
       yield { type: "stage", stage: "correction", phase: null, done: step, total: this.#totalSteps, secondsLeft: left };
     }
+  }
+
+  /** One optimiser step on `pairs`; `started` is when the run began. */
+  async *#step(pairs: Preference[], started: number): AsyncGenerator<RunEvent> {
+    const { student, now } = this.#inputs;
+    const before = now();
+    const { tokens, ...metrics } = await student.learn(pairs);
+    const seconds = this.#since(before);
+    this.#steps += 1;
+    this.#pairs += pairs.length;
+    this.#tokens += tokens;
+    this.#seconds.correction += seconds;
+    this.#seconds.firstStep ??= this.#since(started);
+    const step: StepMetrics = { step: this.#steps, epoch: pairs.at(-1)!.epoch, ...metrics, tokens_per_second: tokens / seconds };
+    yield { type: "step", steps: this.#totalSteps, metrics: step, pairs };
+    if (Number.isFinite(metrics.loss) && Number.isFinite(metrics.grad_norm)) return;
+    const message = `Step ${this.#steps} gave no finite loss or gradient and changed nothing; a lower learning rate may help.`;
+    yield { type: "warning", message };
   }
 
   /** The pairs of optimiser step `step` (from 1). */

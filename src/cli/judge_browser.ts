@@ -1,9 +1,12 @@
 // The command line's judge: the same sandbox as the page's, in a headless Chromium. Pyodide in Node could reach the host's shell.
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright";
 import { chromiumFlags, findChromium } from "../../scripts/find_chromium.mjs";
-import { judgePageFiles } from "../../scripts/pyodide_assets.ts";
+import { judgePageFiles, repository } from "../../scripts/pyodide_assets.ts";
 import type { Judge, JudgeOptions, JudgeRequest, Verdict } from "../python/judge.ts";
 import type { Told } from "../python/sandbox/judge_page.ts";
 
@@ -22,6 +25,14 @@ interface Call {
   readonly onVerdict: JudgeOptions["onVerdict"];
 }
 
+/** The judge's page, served to this machine only. */
+export interface JudgeSite {
+  readonly url: string;
+  /** Keeps the interpreter's memory, ready to run, for the next command. */
+  keepSnapshot(bytes: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
 /**
  * Opens a judge in a headless Chromium.
  * @throws Error when no Chromium is found or Python does not start in it
@@ -29,22 +40,21 @@ interface Call {
 export async function openBrowserJudge(options: BrowserJudgeOptions = {}): Promise<Judge> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error("Judging needs a Chromium and none was found: install one, or name it in ERRATA_CHROMIUM.");
-  // A page that nobody looks at would run at low priority, and its answers into their time limits while the model writes the next ones.
-  const args = [...chromiumFlags({ webgpu: false }), "--disable-sync", "--disable-renderer-backgrounding"];
+  const args = [...chromiumFlags({ webgpu: false }), "--disable-sync"];
   // A signal is the command's to answer: it may still have something to judge, or to keep, before it closes the judge.
   const browserStart = chromium.launch({ executablePath, args, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false });
-  const server = await serve(await judgePageFiles());
-  const browser = await browserStart;
+  const [browser, site] = await Promise.all([browserStart, serveJudgePage()]);
   try {
     const page = await browser.newPage();
-    const judge = new BrowserJudge(browser, page, server);
+    const judge = new BrowserJudge(browser, page, site);
     await page.exposeFunction("tellVerdicts", (told: readonly Told[]) => judge.receive(told));
-    await page.goto(`http://127.0.0.1:${portOf(server)}/`);
-    await page.evaluate((workers) => window.judgePage.open(workers), options.workers ?? 2);
+    await page.goto(site.url);
+    const snapshot = await page.evaluate((workers) => window.judgePage.open(workers), options.workers ?? 2);
+    if (snapshot) await site.keepSnapshot(Buffer.from(snapshot, "base64"));
     return judge;
   } catch (error) {
     await browser.close();
-    server.close();
+    await site.close();
     throw error;
   }
 }
@@ -52,14 +62,14 @@ export async function openBrowserJudge(options: BrowserJudgeOptions = {}): Promi
 class BrowserJudge implements Judge {
   private readonly browser: Browser;
   private readonly page: Page;
-  private readonly server: Server;
+  private readonly site: JudgeSite;
   private readonly calls = new Map<number, Call>();
   private nextCall = 1;
 
-  constructor(browser: Browser, page: Page, server: Server) {
+  constructor(browser: Browser, page: Page, site: JudgeSite) {
     this.browser = browser;
     this.page = page;
-    this.server = server;
+    this.site = site;
   }
 
   async judge(requests: readonly JudgeRequest[], options: JudgeOptions = {}): Promise<Verdict[]> {
@@ -71,7 +81,7 @@ class BrowserJudge implements Judge {
 
   async close(): Promise<void> {
     await this.browser.close();
-    this.server.close();
+    await this.site.close();
   }
 
   receive(told: readonly Told[]): void {
@@ -103,10 +113,33 @@ class BrowserJudge implements Judge {
   }
 }
 
+/** Where the interpreter's memory, ready to run, is kept between commands; its name tells the files it was made from. */
+function snapshotPlace(files: Files): string {
+  const hash = createHash("sha256");
+  for (const { bytes } of files.values()) hash.update(bytes);
+  return join(repository(), "node_modules", ".cache", "errata", `python-${hash.digest("hex").slice(0, 16)}.snapshot`);
+}
+
+async function keepSnapshot(place: string, bytes: Uint8Array): Promise<void> {
+  const part = `${place}.${process.pid}`;
+  try {
+    await mkdir(dirname(place), { recursive: true });
+    await writeFile(part, bytes);
+    await rename(part, place);
+  } catch (error) {
+    // A folder that cannot be written to costs two seconds at the next start, no more.
+    await rm(part, { force: true });
+    if (!(error instanceof Error && "code" in error)) throw error;
+  }
+}
+
 type Files = Awaited<ReturnType<typeof judgePageFiles>>;
 
-/** Serves the page's files to this machine only. */
-function serve(files: Files): Promise<Server> {
+/** Builds the judge's page and serves it on a free port. */
+export async function serveJudgePage(): Promise<JudgeSite> {
+  const files = await judgePageFiles();
+  const place = snapshotPlace(files);
+  if (existsSync(place)) files.set("snapshot", { bytes: await readFile(place), mediaType: "application/octet-stream" });
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname.slice(1);
     const file = files.get(path === "" ? "index.html" : path);
@@ -115,12 +148,20 @@ function serve(files: Files): Promise<Server> {
     if (path === "") response.setHeader("Content-Security-Policy", POLICY);
     response.end(file?.bytes);
   });
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => resolve(server));
-  });
+  const port = await listen(server);
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    keepSnapshot: (bytes) => keepSnapshot(place, bytes),
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
 }
 
-function portOf(server: Server): number {
-  return (server.address() as AddressInfo).port;
+function listen(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      if (typeof address === "object" && address) resolve(address.port);
+    });
+  });
 }

@@ -58,6 +58,7 @@ export interface Streams {
   readonly stderr: NodeJS.WriteStream;
 }
 
+const INTERRUPTED = 130;
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /** Runs the command line; gives the exit status. */
@@ -73,10 +74,10 @@ export async function main(args: readonly string[], streams: Streams = process):
   try {
     await dispatch(args, { print: (line) => void stdout.write(`${line}\n`), progress, interrupted: interrupt.signal });
     progress.end();
-    return 0;
+    return interrupt.signal.aborted ? INTERRUPTED : 0;
   } catch (error) {
     progress.end();
-    if (interrupt.signal.aborted && error instanceof DOMException && error.name === "AbortError") return 130;
+    if (interrupt.signal.aborted && error instanceof DOMException && error.name === "AbortError") return INTERRUPTED;
     return report(error, stderr);
   } finally {
     for (const signal of SIGNALS) process.off(signal, onInterrupt);

@@ -87,19 +87,26 @@ quiz's weights, PEFT) and adapter_last/; prints run.json's main figures. Ctrl-C 
           tell(event, progress);
           if (interrupted.aborted) break;
         }
-      } finally {
-        const { run: record, best, last } = await run.kept();
-        out.write("run.json", `${JSON.stringify(record, null, 2)}\n`);
-        for (const { path, bytes } of writeAdapter(best, engine.model.id)) out.write(`adapter/${path}`, bytes);
-        for (const { path, bytes } of writeAdapter(last, engine.model.id)) out.write(`adapter_last/${path}`, bytes);
-        const { method, seed, exam, before, after, after_last, steps, bestStep, seconds } = record;
-        print(JSON.stringify({ method, seed, exam, before, after, after_last, steps, bestStep, seconds }));
+      } catch (error) {
+        if (run.steps > 0) await keep(run, out, engine.model.id).catch(() => null); // what went wrong first is what is told
+        throw error;
       }
+      const { method, seed, exam, before, after, after_last, steps, bestStep, seconds } = await keep(run, out, engine.model.id);
+      print(JSON.stringify({ method, seed, exam, before, after, after_last, steps, bestStep, seconds }));
     } finally {
       await judge.close();
     }
   },
 };
+
+/** Writes what the run leaves behind, finished or not; gives run.json. */
+async function keep(run: Run, out: OutFolder, modelId: string): Promise<Record<string, unknown>> {
+  const { run: record, best, last } = await run.kept();
+  out.write("run.json", `${JSON.stringify(record, null, 2)}\n`);
+  for (const { path, bytes } of writeAdapter(best, modelId)) out.write(`adapter/${path}`, bytes);
+  for (const { path, bytes } of writeAdapter(last, modelId)) out.write(`adapter_last/${path}`, bytes);
+  return record;
+}
 
 /** Tells an event on stderr: what goes on in the live line, what stays in a line of its own. */
 function tell(event: RunEvent, progress: Progress): void {
