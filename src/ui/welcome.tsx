@@ -11,9 +11,8 @@ const PLOT: readonly { name: string; text: string }[] = [
 
 function readyText(device: DeviceInfo | null): string {
   const promise = "Nothing leaves this machine. Pause whenever you like; you cannot break anything.";
-  return device && isSoftwareAdapter(device)
-    ? `No GPU here, the CPU stands in: choose the size “Quick look” for a short run. ${promise}`
-    : promise;
+  if (!device || !isSoftwareAdapter(device)) return promise;
+  return `No GPU here, the CPU stands in. The size “Quick look” runs the whole loop in minutes, too short for much to improve. ${promise}`;
 }
 
 /** What stands in the notebook's place before the first run. */
