@@ -18,7 +18,7 @@ export interface OptimizerOptions {
 }
 
 /** Workgroups of the norm's first stage: fixed, so that its sums do not depend on the adapter. */
-const PARTIALS = 256;
+const PARTIALS = 4096; // an invocation each
 
 export class Optimizer {
   readonly options: OptimizerOptions;
