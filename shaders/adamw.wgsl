@@ -7,6 +7,8 @@ struct Params {
   learning_rate: f32,
   beta1: f32,
   beta2: f32,
+  rest1: f32,                           // 1 - beta1 and 1 - beta2, rounded once: 1 - f32(0.999) is off by 5e-5
+  rest2: f32,
   eps: f32,
   weight_decay: f32,
   bias_correction1: f32,                // 1 - beta1^t
@@ -28,8 +30,8 @@ fn adamw(@builtin(global_invocation_id) id: vec3u) {
   if (i >= params.entries || norm[1] > 0.0 || overflow) { return; }
   var g = gradient[i];
   if (params.max_grad_norm > 0.0) { g *= min(1.0, params.max_grad_norm / (sqrt(norm[0]) + 1e-6)); }
-  let m = params.beta1 * exp_avg[i] + (1.0 - params.beta1) * g;
-  let v = params.beta2 * exp_avg_sq[i] + (1.0 - params.beta2) * g * g;
+  let m = params.beta1 * exp_avg[i] + params.rest1 * g;
+  let v = params.beta2 * exp_avg_sq[i] + params.rest2 * g * g;
   exp_avg[i] = m;
   exp_avg_sq[i] = v;
   let decayed = parameter[i] * (1.0 - params.learning_rate * params.weight_decay);

@@ -32,6 +32,8 @@ export function adamw(gpu: Gpu, { gradient, norm }: { gradient: Tensor; norm: Te
     learning_rate: step.learningRate,
     beta1: step.beta1,
     beta2: step.beta2,
+    rest1: 1 - step.beta1,
+    rest2: 1 - step.beta2,
     eps: step.eps,
     weight_decay: step.weightDecay,
     bias_correction1: step.biasCorrection1,
