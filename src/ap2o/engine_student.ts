@@ -51,7 +51,7 @@ export class EngineStudent implements Student {
     const { gpu, model } = this.#engine;
     const encoded = new Map<string, number[]>();
     const requests = questions.map(({ prompt, stream }) => {
-      const promptIds = encoded.get(prompt) ?? model.tokenizer.encode(prompt);
+      const promptIds = encoded.get(prompt) ?? model.tokenizer.encode(prompt, { addSpecial: true }); // as pairs are
       encoded.set(prompt, promptIds);
       return { promptIds, stream };
     });

@@ -49,5 +49,6 @@ export const generateCommand: Command<typeof flags> = {
 };
 
 function encodePrompt({ tokenizer }: Model, prompt: string, chat: boolean): number[] {
-  return tokenizer.encode(chat ? tokenizer.renderChat([{ role: "user", content: prompt }], true) : prompt);
+  if (chat) return tokenizer.encode(tokenizer.renderChat([{ role: "user", content: prompt }], true)); // the template writes special tokens itself
+  return tokenizer.encode(prompt, { addSpecial: true });
 }
