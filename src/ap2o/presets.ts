@@ -17,11 +17,11 @@ const demo: Preset = {
   max_new_tokens: 110, // answers have about 40 tokens; the longest right ones stay below 100
   exam_n: 32, // about 9 distinct passed and 18 distinct failed answers a problem; the code takes 100
   exam_temperature: 1, // the code's
-  exam_timeout_ms: 1000, // the code's
+  exam_timeout_ms: 500, // right answers take a millisecond; the code's 1 s would spend minutes on endless loops
   quiz_n: 4, // a greedy answer of each of a few problems would decide neither replay nor best checkpoint
   quiz_temperature: 1, // as the exam: the errors it finds are those that the exam made
   quiz_steps: 15, // 8 quizzes: the best checkpoint lies between steps 30 and 90
-  quiz_timeout_ms: 3000, // the code's
+  quiz_timeout_ms: 1000, // likewise; the code takes 3 s
   evaluation_n: 10, // pass@10 needs ten
   evaluation_temperature: 0.6, // the paper's
   steps: 120, // gains come within 60 to 75 steps; the rest shows what too much of it does
@@ -64,6 +64,8 @@ const paper: Preset = {
   evaluation_problems: 0,
   max_new_tokens: 1024, // the code's (512 for EvalPlus's MBPP)
   exam_n: 100,
+  exam_timeout_ms: 1000, // the code's
+  quiz_timeout_ms: 3000, // the code's
   quiz_n: 1, // one greedy answer per validation problem
   quiz_temperature: 0.01,
   quiz_steps: 0, // once per epoch
