@@ -92,6 +92,9 @@ export class SandboxJudge implements Judge {
       if (this.ended) throw error;
       return infraError(`${request.taskId}: ${error instanceof Error ? error.message : String(error)}`);
     }
+    if (plan.checks.length === 0 && !plan.steps.some((step) => step.kind === "inside")) {
+      return infraError(`${request.taskId}: its tests assert nothing`);
+    }
     const run = (manner: Manner) => this.run(request, plan, manner, signal);
     const first = await run({ fresh, alone: false });
     const verdict = verdictOf(plan, request, first);

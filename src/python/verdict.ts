@@ -82,7 +82,8 @@ function endFinding(request: JudgeRequest, outcome: Outcome): Finding {
     return { verdict: "infra_error", errorType: "", errorLabel: "", message: "the interpreter gave fewer results than it has tests" };
   }
   const { verdict, errorType } = ENDS[outcome.end];
-  const message = outcome.end === "timeout" ? `not finished after ${request.timeoutMs} ms` : outcome.message;
+  const messages = { timeout: `not finished after ${request.timeoutMs} ms`, crash: `the interpreter died (${outcome.message})` };
+  const message = outcome.end === "timeout" || outcome.end === "crash" ? messages[outcome.end] : outcome.message;
   return { verdict, errorType, errorLabel: errorType, message };
 }
 
@@ -123,7 +124,7 @@ function failed(failure: Failure, plan: Plan, done: number | null, outcome: Outc
     errorType,
     errorLabel: verdict === "wrong_answer" ? "WrongResult" : errorType,
     line: failure.line,
-    message: failure.message,
+    message: failure.message || (verdict === "memory_limit" ? "needed more memory than an answer may use" : ""),
     test: step?.test ?? null,
     expected: step ? expectedAfter(plan, done! + 1) : null,
     stderrTail: (outcome.stderr + trace).slice(-MAX_TAIL),

@@ -105,6 +105,11 @@ describe("one answer", () => {
     });
     expect(await judgeOne("def f(x):\n    return x + 1\n", { tests })).toMatchObject({ verdict: "pass", inside: true });
   });
+  test("asyncio.run", async () => {
+    const program =
+      "import asyncio\nasync def g(x):\n    await asyncio.sleep(0.01)\n    return x\nasync def h(x):\n    return sum(await asyncio.gather(g(x), g(1)))\ndef f(x):\n    return asyncio.run(h(x))\n";
+    expect(await judgeOne(program)).toMatchObject({ verdict: "pass" });
+  });
   test("setup runs before the tests", async () => {
     const more = { setup: "from math import gcd\nSIX = 6", tests: ["assert f(gcd(SIX, 4)) == gcd(3, SIX)"] };
     expect(await judgeOne("def f(x):\n    return x + 1\n", more)).toMatchObject({ verdict: "pass", inside: false });
@@ -114,6 +119,14 @@ describe("one answer", () => {
       verdict: "infra_error",
       errorType: "",
     });
+  });
+  test("tests that assert nothing do not pass an answer", async () => {
+    for (const tests of [[], ["x = 1"]]) {
+      expect(await judgeOne("def f(x):\n    return x\n", { tests })).toMatchObject({
+        verdict: "infra_error",
+        message: "Test/1: its tests assert nothing",
+      });
+    }
   });
   test("random numbers are the same in every run", async () => {
     const program = "import random, os, uuid\ndef f(x):\n    return (random.random(), os.urandom(4), hash('a'))\n";

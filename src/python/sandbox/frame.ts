@@ -331,6 +331,8 @@ class Yard {
   private endRun(slot: Slot, end: Outcome["end"], message: string): void {
     const active = slot.active;
     if (!active) return;
+    if (active.request.type === "plan")
+      this.reply({ type: "failed", id: active.request.id, message: `the tests could not be read: ${message}` });
     const seconds = active.begunAt ? (performance.now() - active.begunAt) / 1000 : 0;
     active.ended ??= { end, message, stderr: "", seconds };
     this.finish(slot, active, true, false);

@@ -8,7 +8,7 @@ import types
 from builtins import AssertionError, BaseException, MemoryError, SyntaxError, SystemExit, compile, dict, eval, exec, len, slice, str, type
 
 # Imported once, before the memory is copied, so that an answer's own import costs nothing.
-import abc, array, base64, bisect, calendar, cmath, contextlib, copy, dataclasses, datetime, decimal, enum, fractions, functools  # noqa: E401
+import abc, array, asyncio, base64, bisect, calendar, cmath, contextlib, copy, dataclasses, datetime, decimal, enum, fractions, functools  # noqa: E401
 import hashlib, heapq, inspect, itertools, json, math, numbers, operator, os, queue, re, statistics, string, textwrap, time, typing  # noqa: E401
 import unittest, urllib.parse, uuid, warnings  # noqa: E401
 
@@ -159,6 +159,29 @@ def finish():
             _message(error)
 
 
+class _Loop(asyncio.BaseEventLoop):
+    """A plain event loop in place of Pyodide's, whose callbacks would fire in the browser, in the middle of a later answer."""
+
+    def __init__(self):
+        super().__init__()
+        self._selector = self
+
+    def select(self, timeout):
+        if timeout:
+            time.sleep(timeout)
+        return []
+
+    def _process_events(self, events):
+        pass
+
+    def _write_to_self(self):
+        pass
+
+
+class _Policy(asyncio.events._BaseDefaultEventLoopPolicy):
+    _loop_factory = _Loop
+
+
 def canary():
     """A small honest piece of work; its text is known outside, and differs where an earlier answer left its mark."""
     failure = begin("import bisect, re\ndef f(x):\n    return [x + 1, sorted(str(x)), re.sub('1', '-', f'{x:05d}'), bisect.bisect([1, 2, 4], 2)]\n", "f", "")
@@ -180,9 +203,10 @@ def prepare():
     hook.jsfinder.jsproxies.clear()
     for name in [name for name in _modules if name.split(".")[0] in ("js", "pyodide_js")]:
         del _modules[name]
-    loop = _modules.get("pyodide.webloop")
-    if loop is not None:
-        loop.scheduleCallback = lambda *_: None  # a callback of one answer must not fire in the next
+    asyncio.run = getattr(asyncio.run, "__wrapped__", asyncio.run)  # Pyodide's goes through JavaScript
+    time.sleep = getattr(time.sleep, "__wrapped__", time.sleep)
+    asyncio._set_running_loop(None)
+    asyncio.events._set_event_loop_policy(_Policy())
     random.seed(0)
     sys.path[:] = [entry for entry in sys.path if entry]
     gc.collect()

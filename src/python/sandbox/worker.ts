@@ -20,7 +20,7 @@ export interface Boot {
 }
 
 const MAX_MEMORY = 256 << 20; // bytes of the interpreter
-const MAX_RESTORED_MEMORY = 96 << 20; // above it a new interpreter is cheaper than writing the copy back
+const MAX_RESTORED_MEMORY = 64 << 20; // above it a new interpreter is cheaper than writing the copy back
 const MAX_FILES = 32 << 20; // bytes that an answer may write to files
 const MAX_OUTPUT = 4 << 20; // bytes
 const KEPT_OUTPUT = 16 << 10; // bytes
@@ -90,10 +90,9 @@ async function serve(boot: Boot, port: MessagePort): Promise<void> {
 async function bootInterpreter(boot: Boot, send: (report: Report, transfer?: Transferable[]) => void): Promise<Interpreter> {
   capMemory();
   serveFiles({ "python_stdlib.zip": boot.stdlib }, boot.module);
-  fixRandomness();
+  const restartRandomness = fixRandomness();
   const { loadPyodide } = (await import(/* @vite-ignore */ boot.urls["pyodide.mjs"])) as { loadPyodide: LoadPyodide };
   const factory = ((await import(/* @vite-ignore */ boot.urls["pyodide.asm.mjs"])) as { default: unknown }).default;
-  const output = { stdout: new Output(), stderr: new Output() };
   const pyodide = await loadPyodide({
     indexURL: "https://sandbox.invalid/", // nothing is fetched: see serveFiles
     createPyodideModule: factory,
@@ -108,7 +107,7 @@ async function bootInterpreter(boot: Boot, send: (report: Report, transfer?: Tra
   });
   if (!boot.snapshot) defineModules(pyodide);
   const snapshot = boot.makeSnapshot ? ownBuffer(pyodide.makeMemorySnapshot()) : undefined;
-  const interpreter = new Interpreter(pyodide, output, send);
+  const interpreter = new Interpreter(pyodide, send, restartRandomness);
   const [spinMs, canary] = [interpreter.spinMs(), interpreter.canary()];
   closeDoors();
   send({ type: "booted", spinMs, canary, ...(snapshot ? { snapshot } : {}) }, snapshot ? [snapshot] : []);
@@ -151,9 +150,9 @@ function serveFiles(files: Partial<Record<PyodideFile, ArrayBuffer>>, module: We
   WebAssembly.instantiateStreaming = async (_source, imports) => ({ module, instance: await WebAssembly.instantiate(module, imports) });
 }
 
-/** os.urandom gives the same bytes in every run: the same answer must get the same verdict. */
-function fixRandomness(): void {
-  let state = 0x2545f491;
+/** os.urandom gives the same bytes in every run: the same answer must get the same verdict. Gives a function that starts it anew. */
+function fixRandomness(): () => void {
+  let state = 0;
   Crypto.prototype.getRandomValues = <T extends ArrayBufferView | null>(array: T): T => {
     if (array === null) return array;
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
@@ -162,6 +161,9 @@ function fixRandomness(): void {
       bytes[i] = state >>> 24;
     }
     return array;
+  };
+  return () => {
+    state = 0x2545f491;
   };
 }
 
@@ -180,8 +182,9 @@ function closeDoors(): void {
 class Interpreter {
   private readonly internals: Internals;
   private readonly runner: Runner;
-  private readonly output: { stdout: Output; stderr: Output };
+  private readonly output = { stdout: new Output(), stderr: new Output() };
   private readonly send: (report: Report) => void;
+  private readonly restartRandomness: () => void;
   private readonly now = performance.now.bind(performance);
   private readonly streams: readonly (object | null | undefined)[];
   private readonly image: Uint8Array;
@@ -194,8 +197,8 @@ class Interpreter {
 
   constructor(pyodide: PyodideAPI & { _module: Internals }, output: { stdout: Output; stderr: Output }, send: (report: Report) => void) {
     this.internals = pyodide._module;
-    this.output = output;
     this.send = send;
+    this.restartRandomness = restartRandomness;
     this.runner = bindRunner(pyodide);
     this.runner.prepare();
     this.connectStreams(pyodide);
@@ -231,6 +234,7 @@ class Interpreter {
   private judge(job: Job & { type: "run" }): void {
     this.output.stdout = new Output();
     this.output.stderr = new Output();
+    this.restartRandomness();
     const spinMs = job.spin ? Math.min(this.spinMs(), this.spinMs(), this.spinMs()) : 0;
     this.send({ type: "begun", run: job.run, spinMs });
     const from = this.now();
