@@ -195,7 +195,7 @@ class Interpreter {
   private fileBytes = 0;
   private run = "";
 
-  constructor(pyodide: PyodideAPI & { _module: Internals }, output: { stdout: Output; stderr: Output }, send: (report: Report) => void) {
+  constructor(pyodide: PyodideAPI & { _module: Internals }, send: (report: Report) => void, restartRandomness: () => void) {
     this.internals = pyodide._module;
     this.send = send;
     this.restartRandomness = restartRandomness;
