@@ -69,6 +69,9 @@ describe("asserts that are split", () => {
     expect(steps(result)).toEqual(["value f(2)", "value f(3)"]);
     expect(result.checks.map((check) => check.tree.op)).toEqual(["step", "not"]);
   });
+  test("an entry point with a builtin's name is the answer's", () => {
+    expect(steps(plan(["assert sum(10, 15) == 6"], "", "sum"))).toEqual(["value sum(10, 15)"]);
+  });
   test("math.isclose with its module in the test or in the setup", () => {
     const inTest = plan(["import math\nassert math.isclose(f(1), math.pi, rel_tol=1e-3)"]);
     expect(steps(inTest)).toEqual(["run import math", "value f(1)"]);

@@ -43,7 +43,7 @@ class Splitter:
         self.entry_point = entry_point
         self.candidates = {entry_point}  # the names under which the tests call the answer
         self.namespace = {"__name__": "tests"}
-        self.pure = set(PURE_BUILTINS)  # names whose value is the same here and inside
+        self.pure = PURE_BUILTINS - {entry_point}  # names whose value is the same here and inside
         self.own = set()  # names that the tests define and that are not pure: never part of the answer
         self.values = {}  # name -> the expression of the value that it was given
         self.passed = set()  # names given to the answer, which may have changed what they hold
@@ -78,7 +78,7 @@ class Splitter:
         """One statement of a test: a check where it is an assert that can be split, else it runs inside."""
         if isinstance(node, ast.Assert):
             self.assertion(node.test, node)
-        elif isinstance(node, (ast.Pass, ast.Global)) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+        elif isinstance(node, (ast.Pass, ast.Global)) or (isinstance(node, ast.Expr) and isinstance(node.value, (ast.Constant, ast.Name))):
             return
         elif isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)):
             self.define(node)
