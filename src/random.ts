@@ -52,7 +52,7 @@ export function uniform(seed: number, stream: number, index: number): number {
 /** A standard normal number (Box-Muller) from (seed, stream, index). */
 export function normal(seed: number, stream: number, index: number): number {
   const [a, b, c, d] = philox([index >>> 0, Math.floor(index / 2 ** 32) >>> 0, 1, 0], [seed >>> 0, stream >>> 0]);
-  const u = ((a >>> 5) * 67108864 + (b >>> 6) + 1) / 9007199254740993; // in (0, 1]: its logarithm is finite
+  const u = ((a >>> 5) * 67108864 + (b >>> 6) + 1) / 9007199254740992; // in (0, 1]: its logarithm is finite
   const v = ((c >>> 5) * 67108864 + (d >>> 6)) / 9007199254740992;
   return Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * v);
 }
