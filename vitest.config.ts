@@ -1,13 +1,15 @@
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
-import { chromiumFlags, findChromium } from "./scripts/find_chromium.mjs";
+import { chromiumFlags, findChromium, softwareDriver } from "./scripts/find_chromium.mjs";
 
 const chromium = findChromium();
+const driver = chromium && softwareDriver(chromium); // for Dawn on machines without a graphics card
 
 // The groups run one after the other: the GPU here is often the same two cores that run everything else.
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    ...(driver && { env: { VK_ADD_DRIVER_FILES: driver } }),
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { findChromium } from "./find_chromium.mjs";
+import { findChromium, softwareDriver } from "./find_chromium.mjs";
 import { runTool } from "./install.mjs";
 
 const LOADER = "libvulkan.so.1";
@@ -37,8 +37,8 @@ export function ensureChromium() {
 export function ensureVulkan(chromium) {
   if (process.platform !== "linux") return {}; // Metal and Direct3D need no loader
   const folder = dirname(realpathSync(chromium));
-  const driver = join(folder, "vk_swiftshader_icd.json");
-  const environment = existsSync(driver) ? { VK_ADD_DRIVER_FILES: driver } : {};
+  const driver = softwareDriver(chromium);
+  const environment = driver ? { VK_ADD_DRIVER_FILES: driver } : {};
   if (hasVulkanLoader()) return environment;
   if (isDebianRoot()) aptInstall(["libvulkan1"]);
   if (hasVulkanLoader()) return environment;

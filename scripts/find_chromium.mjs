@@ -1,5 +1,5 @@
 // Where a full Chromium is on this machine, and the switches that Errata starts it with.
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -99,4 +99,16 @@ function windowsPlaces() {
   const folders = [PROGRAMFILES, process.env["PROGRAMFILES(X86)"], LOCALAPPDATA].filter((folder) => folder !== undefined);
   const programs = ["Chromium/Application/chrome.exe", "Google/Chrome/Application/chrome.exe", "Microsoft/Edge/Application/msedge.exe"];
   return programs.flatMap((program) => folders.map((folder) => join(folder, program)));
+}
+
+const CHROMIUM_FOLDERS = ["/usr/lib/chromium", "/usr/lib/chromium-browser", "/opt/google/chrome"];
+
+/**
+ * The driver file of the SwiftShader beside a Chromium: a GPU in software for Dawn in Node, or null where there is none (macOS, Windows).
+ * @param {string} chromium its path
+ * @returns {string | null}
+ */
+export function softwareDriver(chromium) {
+  const folders = [dirname(realpathSync(chromium)), ...CHROMIUM_FOLDERS]; // what is on PATH is often a script that starts the program
+  return folders.map((folder) => join(folder, "vk_swiftshader_icd.json")).find((file) => existsSync(file)) ?? null;
 }

@@ -1,5 +1,5 @@
 // What most commands begin with: the device, the model on it, the judge, the problems. Everything is looked at before the slow part.
-import { findChromium } from "../../scripts/find_chromium.mjs";
+import { findChromium, softwareDriver } from "../../scripts/find_chromium.mjs";
 import type { Engine } from "../ap2o/engine_student.ts";
 import { openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
@@ -30,6 +30,7 @@ export const PROBLEM_FLAGS = {
 /** Opens the device and loads the model onto it. Throws an InputError where the folder or the adapter is missing or unfit. */
 export async function openEngine(values: { model: string; dtype: WeightDtype }, progress: Progress): Promise<Engine> {
   const files = await folderFiles(values.model === "" ? DEMO_MODEL : callerPath(values.model));
+  offerSoftwareDriver();
   const { device, adapter } = await openDevice().catch((error: unknown) => {
     throw new InputError(error instanceof Error ? error.message : String(error));
   });
@@ -38,6 +39,13 @@ export async function openEngine(values: { model: string; dtype: WeightDtype }, 
   const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress });
   progress.say(`${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`);
   return { gpu, model, device: adapter };
+}
+
+/** Lets Dawn fall back on the SwiftShader of the Chromium that judges, wherever it lies, after the machine's own drivers. */
+function offerSoftwareDriver(): void {
+  const chromium = findChromium();
+  const driver = chromium && softwareDriver(chromium);
+  if (driver) process.env.VK_ADD_DRIVER_FILES ??= driver;
 }
 
 /** The adapter of --adapter on the model, or null where none is named. */

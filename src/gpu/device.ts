@@ -50,24 +50,5 @@ async function requestDawnAdapter(): Promise<GPUAdapter | null> {
   const { create, globals } = (await import(/* @vite-ignore */ dawn)) as typeof import("webgpu");
   Object.assign(globalThis, globals);
   globalThis.errataDawn ??= create([]);
-  const adapter = await globalThis.errataDawn.requestAdapter({ powerPreference: "high-performance" });
-  if (adapter || process.env.VK_DRIVER_FILES) return adapter;
-  const icd = softwareDriver();
-  if (!icd) return null;
-  process.env.VK_DRIVER_FILES = icd;
-  process.env.VK_ICD_FILENAMES = icd; // the variable's name before Vulkan loader 1.3.207
-  globalThis.errataDawn = create([]);
-  return globalThis.errataDawn.requestAdapter();
-}
-
-/** SwiftShader's driver file beside an installed Chromium, for machines without a GPU. */
-function softwareDriver(): string | null {
-  const { existsSync } = process.getBuiltinModule("node:fs");
-  const folders = [
-    "/usr/lib/chromium",
-    "/usr/lib/chromium-browser",
-    "/opt/google/chrome",
-    "/snap/chromium/current/usr/lib/chromium-browser",
-  ];
-  return folders.map((folder) => `${folder}/vk_swiftshader_icd.json`).find((file) => existsSync(file)) ?? null;
+  return globalThis.errataDawn.requestAdapter({ powerPreference: "high-performance" });
 }
