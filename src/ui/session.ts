@@ -7,6 +7,7 @@ import type { EngineClient } from "../worker/client.ts";
 import type { DeviceInfo, Event, ModelInfo } from "../worker/protocol.ts";
 import { applyEvent, type ErrorComparison, emptyRun, type RunState, restartClock, stationOf } from "./run_state.ts";
 import { type PageConfig, writeConfig } from "./url_config.ts";
+import { isSoftwareAdapter } from "./webgpu_help.ts";
 
 /** As `data-state` on the root element. */
 export type PageState = "loading" | "ready" | "running" | "paused" | "finished" | "failed";
@@ -102,9 +103,17 @@ export class Session {
       return this.fail(this.device.value ? "model" : "device", error);
     }
     this.loading.value = null;
+    this.takeTheQuickLook();
     this.state.value = "ready";
     this.announcement.value = "Ready. Press Start.";
     if (this.config.value.autostart) await this.start();
+  }
+
+  /** Without a GPU the demo's exam alone takes minutes: who asked for no size sees the loop turn at once. */
+  private takeTheQuickLook(): void {
+    const asked = new URLSearchParams(this.surroundings.query()).has("preset");
+    const device = this.device.value;
+    if (!asked && device && isSoftwareAdapter(device)) this.config.value = { ...this.config.value, preset: "smoke" };
   }
 
   /** Starts a new run; what an earlier one showed is cleared. */

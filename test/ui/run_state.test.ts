@@ -26,7 +26,17 @@ const evaluation = (pass: number, errors: Record<string, number>): EvaluationRes
 const step = (number: number): RunEvent => ({
   type: "step",
   steps: 20,
-  metrics: { step: number, epoch: 0, loss: 0.5, grad_norm: 1, learning_rate: 1e-4, tokens_per_second: 1 },
+  metrics: {
+    step: number,
+    epoch: 0,
+    loss: 0.5,
+    grad_norm: 1,
+    learning_rate: 1e-4,
+    entropy: 1,
+    num_tokens: 10 * number,
+    mean_token_accuracy: 0.5,
+    tokens_per_second: 1,
+  },
   pairs: [],
 });
 const quiz = (number: number, pass: number, errors: Record<string, number>): RunEvent => ({

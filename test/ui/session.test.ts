@@ -37,6 +37,18 @@ describe("a session", () => {
     expect(openSandbox).not.toHaveBeenCalled();
   });
 
+  test("takes the quick look without a GPU, unless a size was asked for", async () => {
+    const software = openSession().session;
+    await software.open();
+    expect(software.config.value.preset).toBe("smoke");
+    const asked = openSession("?preset=demo").session;
+    await asked.open();
+    expect(asked.config.value.preset).toBe("demo");
+    const hardware = openSession("", { adapter: "gpu" }).session;
+    await hardware.open();
+    expect(hardware.config.value.preset).toBe("demo");
+  });
+
   test("plays a run to its end by itself when the URL says so", async () => {
     const { session, openSandbox } = openSession("?autostart=1");
     await session.open();
