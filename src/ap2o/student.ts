@@ -37,6 +37,11 @@ export interface LessonMetrics {
   loss: number;
   grad_norm: number;
   learning_rate: number;
+  entropy: number;
+  num_tokens: number;
+  "logits/chosen"?: number;
+  "logits/rejected"?: number;
+  mean_token_accuracy: number;
   "rewards/chosen"?: number;
   "rewards/rejected"?: number;
   "rewards/margins"?: number;

@@ -77,13 +77,11 @@ per step, TRL's names) and adapter/ (PEFT); prints the last step's metrics.
       writeGradients(callerPath(values["dump-grads"]), await adapterGradients(gpu, adapter));
     }
     let last = "";
-    let num_tokens = 0;
     for (let step = 0; step < steps && !interrupted.aborted; step++) {
       const started = performance.now();
       const { tokens, ...metrics } = await trainer.step(batchOf(step));
-      num_tokens += tokens;
       const tokens_per_second = tokens / ((performance.now() - started) / 1000);
-      last = JSON.stringify({ step: step + 1, epoch: ((step + 1) * perStep) / pairs.length, ...metrics, num_tokens, tokens_per_second });
+      last = JSON.stringify({ step: step + 1, epoch: ((step + 1) * perStep) / pairs.length, ...metrics, tokens_per_second });
       out.append("metrics.jsonl", `${last}\n`);
       progress.show(`step ${step + 1} of ${steps}: loss ${metrics.loss.toFixed(4)}, gradient norm ${metrics.grad_norm.toFixed(3)}`);
     }

@@ -8,7 +8,8 @@ import { linear } from "../kernels/linear.ts";
 import { linearBackward } from "../kernels/linear_backward.ts";
 import { logSoftmax } from "../kernels/log_softmax.ts";
 import { logSoftmaxBackward } from "../kernels/log_softmax_backward.ts";
-import { rowsOf, shaped } from "./activations.ts";
+import { rowStatistics } from "../kernels/row_statistics.ts";
+import { rowsOf } from "./activations.ts";
 import type { Model } from "./model.ts";
 import type { TrainingPack } from "./pack.ts";
 
@@ -23,8 +24,9 @@ export interface HeadBuffers {
   readonly chunkIndices: Tensor; // u32 [chunk]
   readonly chunkTargets: Tensor; // u32 [chunk]
   readonly chunkLogps: Tensor; // [chunk]
+  readonly chunkStatistics: Tensor; // [chunk, 4]
   readonly lse: Tensor; // [chunk]
-  readonly logps: Tensor; // [rows]
+  readonly results: Tensor; // [5 rows]: M log-probabilities, then M statistics of four: one tensor, read back at once
   readonly drows: Tensor; // [rows, C] gradient of each row's log-probability, at unit scale
   readonly weights: Tensor; // [rows] dloss / dlogp
   readonly order: Tensor; // u32 [rows]
@@ -43,8 +45,9 @@ export function allocateHead(gpu: Gpu, { config }: Model, { tokens, rows }: { to
     chunkIndices: gpu.alloc("chunk indices", [chunkRows], "u32"),
     chunkTargets: gpu.alloc("chunk targets", [chunkRows], "u32"),
     chunkLogps: gpu.alloc("chunk logps", [chunkRows]),
+    chunkStatistics: gpu.alloc("chunk statistics", [chunkRows, 4]),
     lse: gpu.alloc("lse", [chunkRows]),
-    logps: gpu.alloc("logps", [rows]),
+    results: gpu.alloc("logps and statistics", [5 * rows]),
     drows: gpu.alloc("drows", [rows, C]),
     weights: gpu.alloc("weights", [rows]),
     order: gpu.alloc("order", [rows], "u32"),
@@ -57,9 +60,17 @@ export function freeHead(gpu: Gpu, { chunkRows: _, ...tensors }: HeadBuffers): v
   for (const tensor of Object.values(tensors)) gpu.free(tensor);
 }
 
+/** What the head tells of a pack's M rows. */
+export interface HeadRows {
+  /** [M] of the targets. */
+  readonly logps: Float32Array;
+  /** [M, 4] as rowStatistics gives them; empty without gradients. */
+  readonly statistics: Float32Array;
+}
+
 /**
- * Log-probabilities of the pack's targets from `hidden` [T, C], read back: [M]. With `gradients`, the gradient of each
- * with respect to its hidden row is kept for headBackward.
+ * Log-probabilities of the pack's targets from `hidden` [T, C], read back. With `gradients`, the gradient of each with respect
+ * to its hidden row is kept for headBackward, and the rows' statistics are read back too.
  */
 export async function headLogps(
   gpu: Gpu,
@@ -68,7 +79,7 @@ export async function headLogps(
   hidden: Tensor,
   pack: TrainingPack,
   gradients: boolean,
-): Promise<Float32Array> {
+): Promise<HeadRows> {
   const { C } = model.config;
   const M = pack.rows.length;
   for (let from = 0; from < M; from += head.chunkRows) {
@@ -81,13 +92,17 @@ export async function headLogps(
     gatherRows(gpu, { x: hidden, rows: view(head.chunkIndices) }, { y: view(head.chunkHidden) });
     linear(gpu, { x: view(head.chunkHidden), weight: model.head }, { y: logits });
     logSoftmax(gpu, { logits, targets }, { logp: view(head.chunkLogps), lse: view(head.lse) });
-    gpu.copy(head.chunkLogps, { ...head.logps, offset: 4 * from }, 4 * count);
+    gpu.copy(head.chunkLogps, { ...head.results, offset: 4 * from }, 4 * count);
     if (!gradients) continue;
+    rowStatistics(gpu, { logits, lse: view(head.lse), targets }, { statistics: view(head.chunkStatistics) }); // before logits become gradients
+    gpu.copy(head.chunkStatistics, { ...head.results, offset: 4 * (M + 4 * from) }, 16 * count);
     logSoftmaxBackward(gpu, { lse: view(head.lse), targets }, { logits });
     linearBackward(gpu, { dy: logits, weight: model.head }, { dx: view(head.chunkGradient) });
     gpu.copy(head.chunkGradient, { ...head.drows, offset: 4 * C * from }, 4 * C * count);
   }
-  return (await gpu.read(shaped(head.logps, [head.logps.shape[0]!]))).slice(0, M);
+  const words = gradients ? 5 * M : M;
+  const results = await gpu.read({ ...head.results, shape: [words], bytes: 4 * words });
+  return { logps: results.subarray(0, M), statistics: results.subarray(M) };
 }
 
 /** The gradient of hidden [T, C] from dloss/dlogp of each row, after headLogps with gradients on the same pack. */

@@ -15,6 +15,12 @@ export interface CompletionLogps {
   readonly rejected: Float32Array;
 }
 
+/** What a pass tells of a pair. Statistics are [n, 4] as rowStatistics gives them, empty of a pass without gradients. */
+export interface CompletionRows extends CompletionLogps {
+  readonly chosenStatistics: Float32Array;
+  readonly rejectedStatistics: Float32Array;
+}
+
 /** GPU memory for packs of up to `tokens` tokens. */
 export interface Workspace {
   readonly tokens: number;
@@ -76,14 +82,24 @@ export async function runPack(
   { activations, head }: Workspace,
   pack: TrainingPack,
   gradients: boolean,
-): Promise<CompletionLogps[]> {
+): Promise<CompletionRows[]> {
   const T = pack.ids.length;
   uploadPack(gpu, activations, pack);
   if (gradients) gpu.write(activations.readers, pack.readers);
   forward(gpu, model, adapter, activations, T);
-  const logps = await headLogps(gpu, model, head, rowsOf(activations.hidden, T), pack, gradients);
-  const sequence = (i: number) => logps.slice(...pack.sequences[i]!);
-  return Array.from({ length: pack.sequences.length / 2 }, (_, i) => ({ chosen: sequence(2 * i), rejected: sequence(2 * i + 1) }));
+  const { logps, statistics } = await headLogps(gpu, model, head, rowsOf(activations.hidden, T), pack, gradients);
+  const logpsOf = ([from, to]: readonly [number, number]) => logps.slice(from, to);
+  const statisticsOf = ([from, to]: readonly [number, number]) => statistics.slice(4 * from, 4 * to);
+  return Array.from({ length: pack.sequences.length / 2 }, (_, i) => {
+    const chosen = pack.sequences[2 * i]!;
+    const rejected = pack.sequences[2 * i + 1]!;
+    return {
+      chosen: logpsOf(chosen),
+      rejected: logpsOf(rejected),
+      chosenStatistics: statisticsOf(chosen),
+      rejectedStatistics: statisticsOf(rejected),
+    };
+  });
 }
 
 /** Per-token log-probabilities of pairs; `adapter` null: the reference. Tokens are predicted from all before them, at temperature 1. */

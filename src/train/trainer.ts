@@ -10,6 +10,7 @@ import type { TrainingPack } from "../model/pack.ts";
 import {
   allocateWorkspace,
   type CompletionLogps,
+  type CompletionRows,
   freeWorkspace,
   PACK_TOKENS,
   packPairs,
@@ -18,7 +19,7 @@ import {
   splitPairs,
   type Workspace,
 } from "./logps.ts";
-import { type PreferenceMetrics, preferenceMetrics } from "./metrics.ts";
+import { type PreferenceMetrics, preferenceMetrics, type TokenMetrics, tokenMetrics } from "./metrics.ts";
 import { evaluateObjective, type LossType, OBJECTIVES, type ObjectiveOptions, type ObjectiveResult, type PairLogps } from "./objectives.ts";
 import { Optimizer, type OptimizerOptions } from "./optimizer.ts";
 import type { TokenPair } from "./pair.ts";
@@ -40,12 +41,14 @@ export interface TrainingPair extends TokenPair {
 }
 
 /** What a step reports. Preference metrics are absent for SFT, as in TRL. */
-export interface TrainMetrics extends Partial<PreferenceMetrics> {
+export interface TrainMetrics extends TokenMetrics, Partial<PreferenceMetrics> {
   loss: number;
   /** Before clipping; NaN when the update was skipped because a gradient was not finite. */
   grad_norm: number;
   /** Used in this step. */
   learning_rate: number;
+  /** Tokens of all steps so far, this one included. */
+  num_tokens: number;
   /** Tokens of the batch as TRL counts them: the prompt once per side. */
   tokens: number;
 }
@@ -59,6 +62,7 @@ export class Trainer {
   #workspace: Workspace | null = null;
   #references = new Map<string, CompletionLogps>();
   #steps = 0;
+  #tokens = 0;
 
   constructor(gpu: Gpu, model: Model, adapter: Adapter, options: TrainOptions) {
     this.#gpu = gpu;
@@ -79,17 +83,18 @@ export class Trainer {
     const rate = learningRate(this.#steps, this.options.schedule);
     const gradNorm = await this.optimizer.step(rate);
     this.#steps += 1;
-    return { ...metrics, grad_norm: gradNorm, learning_rate: rate };
+    this.#tokens += metrics.tokens;
+    return { ...metrics, grad_norm: gradNorm, learning_rate: rate, num_tokens: this.#tokens };
   }
 
   /** Leaves the gradients of the batch's mean loss in the adapter's arena; the weights stay. */
-  async computeGradients(batch: readonly TrainingPair[]): Promise<Omit<TrainMetrics, "grad_norm" | "learning_rate">> {
+  async computeGradients(batch: readonly TrainingPair[]): Promise<Omit<TrainMetrics, "grad_norm" | "learning_rate" | "num_tokens">> {
     if (batch.length === 0) throw new Error("a batch needs at least one pair");
     const workspace = this.#fittingWorkspace(batch);
     const references = await this.#referenceLogps(workspace, batch);
     const packs = splitPairs(batch, workspace.tokens).map((pairs) => ({ pairs, pack: packPairs(pairs) }));
     // The objective sees the whole batch. One pack: its forward pass serves loss and gradients; several: a first pass for the loss.
-    const policy: CompletionLogps[] = [];
+    const policy: CompletionRows[] = [];
     for (const { pack } of packs) policy.push(...(await this.#run(workspace, pack, packs.length === 1)));
     const sums = batch.map((pair, i) => pairSums(pair, policy[i]!, references[i]!));
     const objective = evaluateObjective(this.options.lossType, sums, this.options.objective);
@@ -97,9 +102,10 @@ export class Trainer {
       throw new Error(`step ${this.#steps + 1}: the loss is ${objective.loss}; lower the learning rate.`);
 
     this.#gpu.clear(this.#adapter.gradients);
+    const statistics = packs.length === 1 ? policy : []; // only passes with gradients have them
     let first = 0;
     for (const { pairs, pack } of packs) {
-      if (packs.length > 1) await this.#run(workspace, pack, true);
+      if (packs.length > 1) statistics.push(...(await this.#run(workspace, pack, true)));
       const dhidden = headBackward(this.#gpu, workspace.head, pack, rowDerivatives(pack, pairs, objective, first));
       backward(this.#gpu, this.#model, this.#adapter, workspace.activations, dhidden);
       first += pairs.length;
@@ -110,10 +116,10 @@ export class Trainer {
       (n, p) => n + p.promptIds.length * (p.rejectedIds.length > 0 ? 2 : 1) + p.chosenIds.length + p.rejectedIds.length,
       0,
     );
-    return { loss: objective.loss, ...preferences, tokens };
+    return { loss: objective.loss, ...tokenMetrics(statistics), ...preferences, tokens };
   }
 
-  #run(workspace: Workspace, pack: TrainingPack, gradients: boolean): Promise<CompletionLogps[]> {
+  #run(workspace: Workspace, pack: TrainingPack, gradients: boolean): Promise<CompletionRows[]> {
     return runPack(this.#gpu, this.#model, this.#adapter, workspace, pack, gradients);
   }
 

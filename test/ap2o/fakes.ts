@@ -29,6 +29,7 @@ export function fakeConfig(overrides: Record<string, number | string | boolean> 
 /** Passes with probability `skill`, which every lesson moves by `gain`. Answers finish in an order of their own. */
 export class FakeStudent implements Student {
   skill: number;
+  tokens = 0;
   readonly gain: (step: number) => number;
   readonly lessons: Lesson[][] = [];
   /** How many problems' answers are written before the first one is handed over in reverse. */
@@ -64,7 +65,9 @@ export class FakeStudent implements Student {
   async learn(batch: readonly Lesson[]) {
     this.lessons.push([...batch]);
     this.skill += this.gain(this.lessons.length);
-    return { loss: 0.69, grad_norm: 1, learning_rate: 1e-4, tokens: batch.length * 10 };
+    const tokens = batch.length * 10;
+    this.tokens += tokens;
+    return { loss: 0.69, grad_norm: 1, learning_rate: 1e-4, entropy: 1, num_tokens: this.tokens, mean_token_accuracy: 0.5, tokens };
   }
 
   async weights() {
