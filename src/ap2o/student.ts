@@ -1,5 +1,6 @@
 // Who sits the exam: what the method needs of the model, and nothing of how it computes.
 import type { AdapterFile } from "../model/peft.ts";
+import type { StepMetrics } from "../records.ts";
 import type { RenderChat } from "../tasks/prompt.ts";
 import type { RunConfig } from "./config.ts";
 
@@ -32,25 +33,8 @@ export interface Lesson {
   readonly rejected?: string;
 }
 
-/** What an optimiser step reports: TRL's names. */
-export interface LessonMetrics {
-  loss: number;
-  grad_norm: number;
-  learning_rate: number;
-  entropy: number;
-  num_tokens: number;
-  "logits/chosen"?: number;
-  "logits/rejected"?: number;
-  mean_token_accuracy: number;
-  "rewards/chosen"?: number;
-  "rewards/rejected"?: number;
-  "rewards/margins"?: number;
-  "rewards/accuracies"?: number;
-  "logps/chosen"?: number;
-  "logps/rejected"?: number;
-  /** Tokens of the batch, prompts and both answers. */
-  tokens: number;
-}
+/** What an optimiser step reports: TRL's names, and the tokens of the batch, prompts and both answers. */
+export type LessonMetrics = Omit<StepMetrics, "step" | "epoch" | "tokens_per_second"> & { tokens: number };
 
 export interface Student {
   readonly renderChat: RenderChat;
