@@ -2,7 +2,7 @@
 import type { AdapterInfo } from "../gpu/device.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { activationBytes } from "../model/activations.ts";
-import { generate } from "../model/generate.ts";
+import { generate, samplingSizes } from "../model/generate.ts";
 import { type Adapter, adapterToFile, createAdapter, freeAdapter, writeAdapterWeights } from "../model/lora.ts";
 import { type Model, modelTensors } from "../model/model.ts";
 import type { AdapterFile, LoraConfig } from "../model/peft.ts";
@@ -123,11 +123,10 @@ export class EngineStudent implements Student {
   }
 
   #planSampling(longestPrompt: number, maxNewTokens: number): void {
-    const { layers, kvHeads, headSize } = this.#engine.model.config;
-    const slots = BATCH * (longestPrompt + maxNewTokens);
-    const cache = 2 * 4 * layers * kvHeads * headSize * slots;
-    const sizes = { tokens: Math.max(BATCH, longestPrompt), slots, R: this.#adapter?.R ?? 0, training: false };
-    const scratch = activationBytes(this.#engine.model.config, sizes) - cache;
+    const { config } = this.#engine.model;
+    const sizes = samplingSizes(BATCH, longestPrompt, maxNewTokens, this.#adapter);
+    const cache = 2 * 4 * config.layers * config.kvHeads * config.headSize * sizes.slots;
+    const scratch = activationBytes(config, sizes) - cache;
     this.#sampling = { cache: Math.max(cache, this.#sampling.cache), scratch: Math.max(scratch, this.#sampling.scratch) };
   }
 

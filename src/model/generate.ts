@@ -8,7 +8,7 @@ import { InputError } from "../input_error.ts";
 import { advanceRows } from "../kernels/advance_rows.ts";
 import { linear } from "../kernels/linear.ts";
 import { sampleToken } from "../kernels/sample_token.ts";
-import { type Activations, allocateActivations, freeActivations, rowsOf } from "./activations.ts";
+import { type Activations, type ActivationsOptions, allocateActivations, freeActivations, rowsOf } from "./activations.ts";
 import { forward, uploadPack } from "./forward.ts";
 import type { Adapter } from "./lora.ts";
 import { type Model, positions } from "./model.ts";
@@ -64,6 +64,16 @@ interface Prompt {
   users: number;
 }
 
+/** What sampling `batch` answers at once allocates: a prompt's slots and its own for each, and room to prefill prompts in packs. */
+export function samplingSizes(batch: number, longestPrompt: number, maxNewTokens: number, adapter: Adapter | null): ActivationsOptions {
+  return {
+    tokens: Math.max(batch, PREFILL_TOKENS, longestPrompt),
+    slots: batch * (longestPrompt + maxNewTokens),
+    R: adapter?.R ?? 4,
+    training: false,
+  };
+}
+
 /** Samples an answer to every request; yields each as it ends, in a deterministic order. */
 export async function* generate(
   gpu: Gpu,
@@ -76,21 +86,17 @@ export async function* generate(
   checkRequests(model, requests, maxNewTokens);
   if (requests.length === 0) return;
   const batch = Math.min(options.batch ?? 64, requests.length);
-  const longest = Math.max(...requests.map((r) => r.promptIds.length)) - 1;
-  const cache = { promptSlots: longest, ownBase: batch * longest, ownSlots: maxNewTokens + 1 };
-  const sizes = {
-    tokens: Math.max(batch, PREFILL_TOKENS, longest),
-    slots: cache.ownBase + batch * cache.ownSlots,
-    R: adapter?.R ?? 4,
-    training: false,
-  };
-  const activations = allocateActivations(gpu, model.config, sizes);
+  const longestPrompt = Math.max(...requests.map((r) => r.promptIds.length));
+  const promptSlots = longestPrompt - 1; // a prompt's last token is read anew by each of its samples
+  const ownSlots = maxNewTokens + 1;
+  const ownBase = batch * promptSlots;
+  const activations = allocateActivations(gpu, model.config, samplingSizes(batch, longestPrompt, maxNewTokens, adapter));
   const state = allocateState(gpu, model, batch, maxNewTokens);
   try {
     const rows: Row[] = [];
     const prompts = new Map<string, Prompt>();
-    const freePrompts = Array.from({ length: batch }, (_, i) => (batch - 1 - i) * longest);
-    const freeOwn = Array.from({ length: batch }, (_, i) => cache.ownBase + (batch - 1 - i) * cache.ownSlots);
+    const freePrompts = Array.from({ length: batch }, (_, i) => (batch - 1 - i) * promptSlots);
+    const freeOwn = Array.from({ length: batch }, (_, i) => ownBase + (batch - 1 - i) * ownSlots);
     let next = 0;
     while (next < requests.length || rows.length > 0) {
       options.signal?.throwIfAborted();
