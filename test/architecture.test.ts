@@ -14,9 +14,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   train: ["gpu", "kernels", "model"],
   python: ["tasks"],
   ap2o: ["gpu", "model", "train", "tasks", "python/judge"],
-  worker: ["gpu", "kernels", "model", "train", "ap2o", "tasks", "python"],
+  storage: ["model", "ap2o"],
+  worker: ["gpu", "kernels", "model", "train", "ap2o", "tasks", "python", "storage"],
   ui: ["worker/protocol", "worker/client"],
-  cli: ["gpu", "kernels", "model", "train", "ap2o", "tasks", "python", "worker"],
+  cli: ["gpu", "kernels", "model", "train", "ap2o", "tasks", "python", "storage", "worker"],
 };
 
 /** Files directly in src/: anyone may import them, and they import nothing. */
