@@ -2,7 +2,7 @@
 // command line prints and the page draws; it imports nothing, so that each of them may import it.
 
 export type Stage = "exam" | "analysis" | "correction" | "quiz" | "evaluation";
-export type Phase = "exam" | "quiz" | "before" | "after" | "after_last";
+export type Phase = "exam" | "repair" | "quiz" | "before" | "after" | "after_last";
 
 /** One judged answer: a line of samples.jsonl and of results.jsonl together. */
 export interface Answer {
@@ -58,6 +58,10 @@ export interface Preference {
   source: "window" | "replay";
   /** Probability with which this rejected answer was drawn. */
   probability: number;
+  /** IterPref: how the pair was made, and per token of the answer 1 where the focal loss counts it (chosen: symmetric masking only). */
+  origin?: "codeflow" | "fallback";
+  rejected_mask?: number[];
+  chosen_mask?: number[];
 }
 
 /** A line of metrics.jsonl: TRL's names plus step, epoch, tokens_per_second. */

@@ -21,6 +21,8 @@ export interface PairDraw {
   source: "window" | "replay";
   /** The chance with which the rejected answer (SFT: the chosen one) was drawn. */
   probability: number;
+  /** IterPref: how the pair was made. */
+  origin?: "codeflow" | "fallback";
 }
 
 /** What a draw may depend on besides its number. */

@@ -11,6 +11,8 @@ export type PromptStyle = "raw" | "ap2o" | "chat" | "fence";
 
 export const PROMPT_STYLES: readonly PromptStyle[] = ["raw", "ap2o", "chat", "fence"];
 
+const FUNCTION_ONLY = "Answer with the function only, without comments or a docstring.";
+
 /** An answer ends at the first of these (and at the model's end tokens). */
 export const STOP_STRINGS: readonly string[] = ["\n```", "\nif __name__", "\ndef main(", "\nprint(", "\n#"];
 
@@ -40,11 +42,52 @@ export function questionOf(problem: Problem, style: PromptStyle, renderChat: Ren
       return { prompt, stop: [], program: codeOfChatAnswer };
     }
     case "fence": {
-      const content = `${task(problem)}\nAnswer with the function only, without comments or a docstring.`;
+      const content = `${task(problem)}\n${FUNCTION_ONLY}`;
       const { before, line } = defLine(problem);
       // No newline at the end: tokenizers join the newline and the indent that follows it into one token.
       const prompt = `${renderChat([{ role: "user", content }])}\`\`\`python\n${line}`;
       return { prompt, stop: STOP_STRINGS, program: (completion) => before + line + completion };
+    }
+  }
+}
+
+/** A failed answer and what Python said of it, as the model is shown them. */
+export interface FailedAnswer {
+  /** What the model wrote. */
+  readonly completion: string;
+  /** The whole program. */
+  readonly program: string;
+  /** The exception's class and its message, such as "TypeError: 'int' object is not iterable". */
+  readonly error: string;
+}
+
+/**
+ * Puts `problem` to the model again, with its failed answer and the error before it. What it writes stands where an answer to
+ * questionOf would stand: the completions of both are interchangeable.
+ */
+export function repairQuestionOf(problem: Problem, style: PromptStyle, renderChat: RenderChat, failed: FailedAnswer): Question {
+  const question = questionOf(problem, style, renderChat);
+  const again = `This answer fails with ${failed.error}\nRepair it.`;
+  switch (style) {
+    case "raw": {
+      const comment = `# ${failed.error.replaceAll("\n", " ")}`;
+      return { ...question, prompt: `${problem.prompt}${failed.completion.trimEnd()}\n${comment}\n\n${problem.prompt}` };
+    }
+    case "ap2o": {
+      const opened = "\n\n```python\n";
+      const before = question.prompt.slice(0, -opened.length);
+      return { ...question, prompt: `${before}${opened}${failed.program.trimEnd()}\n\`\`\`\n\n${again}${opened}` };
+    }
+    case "chat":
+    case "fence": {
+      const asked = style === "chat" ? "Answer with the code in one python code block." : FUNCTION_ONLY;
+      const messages = [
+        { role: "user", content: `${task(problem)}\n${asked}` },
+        { role: "assistant", content: `\`\`\`python\n${failed.program.trimEnd()}\n\`\`\`` },
+        { role: "user", content: `${again} ${asked}` },
+      ];
+      const { line } = defLine(problem);
+      return { ...question, prompt: style === "chat" ? renderChat(messages) : `${renderChat(messages)}\`\`\`python\n${line}` };
     }
   }
 }

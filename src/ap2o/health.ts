@@ -1,0 +1,54 @@
+// What a run's curves say about its health: a learning rate that diverges, answers that get less likely though margins rise, and
+// quizzes that no longer improve. Pure functions of the lines of metrics.jsonl and quizzes.jsonl.
+import type { QuizResult, StepMetrics } from "../records.ts";
+
+/** Steps in a row: one hard batch is no divergence. */
+const DIVERGED_STEPS = 3;
+/** A loss so many times that of the first step, or of a coin's toss (log 2) where that is more. */
+const DIVERGED_FACTOR = 4;
+
+/**
+ * One sentence where the training losses so far (from the first step on) have diverged, else null. DPO's loss begins at log 2 and
+ * falls; where it is several times that for some steps in a row, the updates overshoot.
+ */
+export function divergence(losses: readonly number[], learningRate: number): string | null {
+  const first = losses[0] ?? 0;
+  const last = losses.slice(1).slice(-DIVERGED_STEPS);
+  const now = Math.min(...last);
+  if (last.length < DIVERGED_STEPS || now <= DIVERGED_FACTOR * Math.max(first, Math.LN2)) return null;
+  const step = losses.length;
+  return `Step ${step}: the loss rose from ${first.toFixed(2)} to ${now.toFixed(2)}: the learning rate of ${learningRate} diverges; take a tenth of it.`;
+}
+
+/** Steps of each of the two stretches that are compared. */
+const STRETCH = 10;
+/** Nats by which the chosen answers must have lost before anyone is warned. */
+const LOST_NATS = 1;
+
+/**
+ * A warning where the chosen answers get less likely while the margins rise (likelihood displacement: the cheap way to a larger
+ * margin, at which answers break), else null. It compares the last ten steps with the ten before them; the log-ratios to the
+ * reference are looked at, since plain log-probabilities differ from batch to batch with the answers' lengths.
+ */
+export function displacement(metrics: readonly StepMetrics[], beta: number): string | null {
+  if (metrics.length < 2 * STRETCH) return null;
+  const nats = (name: "rewards/chosen" | "rewards/margins", from: number, to?: number) =>
+    mean(metrics.slice(from, to).map((step) => (step[name] ?? Number.NaN) / beta));
+  const chosen = nats("rewards/chosen", -STRETCH);
+  const margin = nats("rewards/margins", -STRETCH);
+  const falling = chosen < -LOST_NATS && chosen < nats("rewards/chosen", -2 * STRETCH, -STRETCH);
+  const rising = margin > nats("rewards/margins", -2 * STRETCH, -STRETCH);
+  if (!falling || !rising) return null;
+  return `Step ${metrics.at(-1)!.step}: the chosen answers have become less likely (their log-probability fell by ${(-chosen).toFixed(1)}) while the margins rise: believe the quiz, not the margins; a lower learning rate, rpo_alpha or iterpref help.`;
+}
+
+/** Whether the last `patience` quizzes (the one before training apart) brought no better pass@1 than an earlier one; 0: never. */
+export function noLongerImproves(quizzes: readonly QuizResult[], patience: number): boolean {
+  const scores = quizzes.filter(({ step }) => step > 0).map((quiz) => quiz["pass@1"]);
+  if (patience === 0 || scores.length <= patience) return false;
+  return Math.max(...scores.slice(-patience)) <= Math.max(...scores.slice(0, -patience));
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
