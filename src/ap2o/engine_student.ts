@@ -11,7 +11,7 @@ import { DEFAULT_OPTIONS } from "../train/objectives.ts";
 import { tokenizePair } from "../train/pair.ts";
 import { Trainer, type TrainOptions } from "../train/trainer.ts";
 import type { RunConfig } from "./config.ts";
-import type { Ask, AskOptions, Lesson, LessonMetrics, Student, Written } from "./student.ts";
+import type { Ask, AskOptions, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
 
 /** Answers in the making at once. It changes the speed, never an answer. */
 const BATCH = 64;
@@ -36,7 +36,6 @@ export class EngineStudent implements Student {
   readonly #engine: Engine;
   readonly #adapter: Adapter | null;
   #trainer: Trainer | null = null;
-  #flops = 0;
   #sampling = { cache: 0, scratch: 0 };
 
   /** @param adapter null: the base model alone, which cannot learn */
@@ -47,22 +46,29 @@ export class EngineStudent implements Student {
 
   renderChat = (messages: { role: string; content: string }[]): string => this.#engine.model.tokenizer.renderChat(messages, true);
 
+  prepare(prompts: readonly string[], maxNewTokens: number): number[] {
+    const lengths = prompts.map((prompt) => this.#encode(prompt).length);
+    this.#planSampling(Math.max(0, ...lengths), maxNewTokens);
+    return lengths;
+  }
+
+  #encode(prompt: string): number[] {
+    return this.#engine.model.tokenizer.encode(prompt, { addSpecial: true }); // as pairs are
+  }
+
   async *write(questions: readonly Ask[], { trained, ...options }: AskOptions): AsyncGenerator<Written> {
     const { gpu, model } = this.#engine;
     const encoded = new Map<string, number[]>();
     const requests = questions.map(({ prompt, stream }) => {
-      const promptIds = encoded.get(prompt) ?? model.tokenizer.encode(prompt, { addSpecial: true }); // as pairs are
+      const promptIds = encoded.get(prompt) ?? this.#encode(prompt);
       encoded.set(prompt, promptIds);
       return { promptIds, stream };
     });
-    for (const promptIds of encoded.values()) this.#count(promptIds.length, 1);
-    this.#planSampling(Math.max(0, ...[...encoded.values()].map(({ length }) => length)), options.maxNewTokens);
     for await (const { index, ids, text, ended } of generate(gpu, model, trained ? this.#adapter : null, requests, {
       ...options,
       batch: BATCH,
     })) {
-      this.#count(ids.length + 1, 1);
-      yield { index, text, ended };
+      yield { index, text, ended, tokens: ids.length + 1 };
     }
   }
 
@@ -74,9 +80,7 @@ export class EngineStudent implements Student {
 
   async learn(batch: readonly Lesson[]): Promise<LessonMetrics> {
     if (!this.#trainer) throw new Error("The lessons have not begun.");
-    const metrics = await this.#trainer.step(batch.map((lesson) => tokenizePair(this.#engine.model.tokenizer, lesson)));
-    this.#count(metrics.tokens, 3); // policy and reference forward, backward to the activations: the weights themselves are frozen
-    return metrics;
+    return this.#trainer.step(batch.map((lesson) => tokenizePair(this.#engine.model.tokenizer, lesson)));
   }
 
   async weights(): Promise<AdapterFile> {
@@ -89,13 +93,25 @@ export class EngineStudent implements Student {
     writeAdapterWeights(this.#engine.gpu, this.#adapter, tensors);
   }
 
+  async memory(): Promise<StudentMemory> {
+    if (!this.#trainer) throw new Error("The lessons have not begun.");
+    const { counters, expAvg, expAvgSq } = await this.#trainer.memory();
+    return { weights: await this.weights(), expAvg, expAvgSq, counters };
+  }
+
+  remember({ weights, ...optimizer }: StudentMemory): void {
+    if (!this.#trainer) throw new Error("The lessons have not begun.");
+    this.recall(weights);
+    this.#trainer.remember(optimizer);
+  }
+
   /** Gives back what adapter and optimiser hold on the GPU; the student is of no use afterwards. */
   free(): void {
     this.#trainer?.free();
     if (this.#adapter) freeAdapter(this.#engine.gpu, this.#adapter);
   }
 
-  facts(): Record<string, unknown> {
+  facts(tokenPasses: number): Record<string, unknown> {
     const { gpu, model, device } = this.#engine;
     const { vendor, architecture, description } = device;
     return {
@@ -104,7 +120,7 @@ export class EngineStudent implements Student {
       kernels: {}, // nothing is chosen by measuring yet: the same kernels on every adapter
       memoryPlan: this.#memoryPlan(),
       memoryPeak: gpu.counters.peakBytes,
-      flops: this.#flops,
+      flops: 2 * tokenPasses * model.parameters, // two operations per parameter and token, attention's own left out
     };
   }
 
@@ -128,11 +144,6 @@ export class EngineStudent implements Student {
     const cache = 2 * 4 * config.layers * config.kvHeads * config.headSize * sizes.slots;
     const scratch = activationBytes(config, sizes) - cache;
     this.#sampling = { cache: Math.max(cache, this.#sampling.cache), scratch: Math.max(scratch, this.#sampling.scratch) };
-  }
-
-  /** Adds the work of `passes` passes over `tokens` tokens: two operations per parameter and token (attention's own left out). */
-  #count(tokens: number, passes: number): void {
-    this.#flops += 2 * passes * tokens * this.#engine.model.parameters;
   }
 }
 

@@ -1,11 +1,16 @@
 // The method's loop: exam, analysis, evaluation before, then correction in turn with quizzes, then evaluation of the best and the
 // last checkpoint. It pulls on a student and a judge and tells everything as events; who stops pulling, pauses it.
+//
+// A run that was killed is played through again from its beginning, with what it had found out (run_state.ts) in place of the work:
+// the same code draws the same pairs, tells the same events and writes the same files, until it has caught up. So a stage is resumable
+// when whatever it computes with student or judge goes through #sit (under a name of its own) or is noted as an entry, and all the rest
+// is a plain function of that, of the config and of random numbers by (seed, stream, index).
 
 import { InputError } from "../input_error.ts";
 import type { AdapterFile } from "../model/peft.ts";
 import type { Judge } from "../python/judge.ts";
 import { shuffled, streamOf } from "../random.ts";
-import type { Answer, EvaluationResult, Notebook, Phase, Preference, QuizResult, RunEvent, StepMetrics } from "../records.ts";
+import type { Answer, EvaluationResult, Notebook, Phase, Preference, QuizResult, RunEvent, Stage } from "../records.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
 import { questionOf } from "../tasks/prompt.ts";
 import type { RunConfig } from "./config.ts";
@@ -13,7 +18,8 @@ import type { Curriculum, PairDraw } from "./curriculum.ts";
 import { evaluationResult, quizResult } from "./evaluate.ts";
 import { curriculumOf, hasReplay } from "./methods.ts";
 import { type Counts, makeNotebook } from "./notebook.ts";
-import { type Sitting, sit } from "./sit.ts";
+import { emptyState, type Keeper, NO_KEEPER, type RunCheckpoint, type RunState, type StepState, sittingOf } from "./run_state.ts";
+import { type JudgedProblem, type Sitting, sit } from "./sit.ts";
 import type { Student } from "./student.ts";
 
 export interface RunInputs {
@@ -25,6 +31,9 @@ export interface RunInputs {
   readonly judge: Judge;
   /** A clock in ms. */
   readonly now: () => number;
+  /** Where a run that was stopped goes on: what it had found out, and its student at one of its steps. */
+  readonly past?: { readonly state: RunState; readonly checkpoint: RunCheckpoint | null };
+  readonly keeper?: Keeper;
 }
 
 /** What a run leaves behind, finished or stopped. */
@@ -36,21 +45,13 @@ export interface Kept {
   last: AdapterFile;
 }
 
-interface Seconds {
-  exam: number;
-  analysis: number;
-  correction: number;
-  quiz: number;
-  evaluation: number;
-  /** From the start of the run to the end of its first optimiser step; null before that. */
-  firstStep: number | null;
-}
-
 /** One run. Pull `events()` to the end, or stop pulling and take `kept()`. */
 export class Run {
   readonly #inputs: RunInputs;
   readonly #split: Record<Split, Problem[]>;
-  readonly #seconds: Seconds = { exam: 0, analysis: 0, correction: 0, quiz: 0, evaluation: 0, firstStep: null };
+  readonly #state: RunState;
+  readonly #checkpoint: RunCheckpoint | null;
+  readonly #keeper: Keeper;
   readonly #results: { before?: EvaluationResult; after?: EvaluationResult; after_last?: EvaluationResult } = {};
   #exam: EvaluationResult | null = null;
   #notebook: Notebook | null = null;
@@ -64,6 +65,9 @@ export class Run {
 
   constructor(inputs: RunInputs) {
     this.#inputs = inputs;
+    this.#state = inputs.past?.state ?? emptyState();
+    this.#checkpoint = inputs.past?.checkpoint ?? null;
+    this.#keeper = inputs.keeper ?? NO_KEEPER;
     const { config, problems } = inputs;
     const take = (split: Split, limit: number) => {
       const all = problems.filter((problem) => problem.split === split);
@@ -79,12 +83,11 @@ export class Run {
   }
 
   async *events(): AsyncGenerator<RunEvent> {
-    const started = this.#inputs.now();
     const exam = yield* this.#sitExam();
     const notebook = this.#analyse(exam);
     yield { type: "notebook", notebook };
     yield* this.#evaluate("before");
-    yield* this.#correct(notebook, exam, started);
+    yield* this.#correct(notebook, exam);
     yield* this.#evaluateAfter();
     yield { type: "finished", run: this.#record() };
   }
@@ -101,9 +104,8 @@ export class Run {
   }
 
   async *#sitExam(): AsyncGenerator<RunEvent, Answer[][]> {
-    const { config, now } = this.#inputs;
-    const started = now();
-    let written = started;
+    const { config } = this.#inputs;
+    let stage: Stage = "exam";
     const sitting: Sitting = {
       ...this.#sitting("exam", config.exam_n, config.exam_temperature, config.exam_timeout_ms),
       stage: "exam",
@@ -112,12 +114,10 @@ export class Run {
       trained: false,
       judgingStage: "analysis",
       onWritten: () => {
-        written = now();
+        stage = "analysis"; // its time is what judging takes beyond writing; before that they run side by side
       },
     };
-    const answers = yield* sit(this.#inputs.student, this.#inputs.judge, sitting, now);
-    this.#seconds.exam = (written - started) / 1000;
-    this.#seconds.analysis = this.#since(written); // what judging took beyond writing; before that they ran side by side
+    const answers = yield* this.#sit("exam", sitting, () => stage);
     yield* this.#warnOfInfraErrors(answers);
     return answers;
   }
@@ -135,7 +135,28 @@ export class Run {
     );
   }
 
-  async *#correct(notebook: Notebook, exam: readonly Answer[][], started: number): AsyncGenerator<RunEvent> {
+  /**
+   * Puts a sitting to the student, or what is left of it, and counts its time, pauses left out.
+   * @param name unique in the run: what is found out is kept under it
+   */
+  async *#sit(name: string, sitting: Sitting, stage = () => sitting.stage): AsyncGenerator<RunEvent, Answer[][]> {
+    const { student, judge, now } = this.#inputs;
+    const { seconds } = this.#state;
+    const state = sittingOf(this.#state, name);
+    const keep = ({ problem, answers, tokens }: JudgedProblem) =>
+      this.#keeper.note({ type: "answers", sitting: name, problem, answers, tokens, seconds });
+    let since = now();
+    const count = () => (seconds[stage()] += (now() - since) / 1000);
+    for await (const event of sit(student, judge, sitting, now, { state, keep })) {
+      count();
+      yield event;
+      since = now();
+    }
+    count();
+    return state.answers;
+  }
+
+  async *#correct(notebook: Notebook, exam: readonly Answer[][]): AsyncGenerator<RunEvent> {
     const { config, student, now } = this.#inputs;
     const perEpoch = notebook.problems.length;
     this.#totalSteps = totalSteps(config, perEpoch);
@@ -143,35 +164,68 @@ export class Run {
     const quizSteps = config.quiz_steps || Math.max(1, Math.round(curriculum.pairsPerEpoch / config.batch_size));
     const answers = new Map(exam.flat().map((answer) => [`${answer.task_id} ${answer.sample_index}`, answer]));
     student.begin(config, this.#totalSteps);
+    if (this.#checkpoint) student.remember(this.#checkpoint.student);
     let quizErrors: Counts | null = null;
 
     yield* this.#quiz(0);
     const began = now();
+    const first = this.#checkpoint?.step ?? 0; // steps before it take no time
     while (this.#steps < this.#totalSteps) {
-      yield* this.#step(this.#drawPairs(this.#steps + 1, curriculum, quizErrors, answers), started);
+      yield* this.#step(this.#drawPairs(this.#steps + 1, curriculum, quizErrors, answers));
       const step = this.#steps;
-      if (step % quizSteps === 0 || step === this.#totalSteps) quizErrors = (yield* this.#quiz(step)).errors;
-      const left = ((now() - began) / 1000 / step) * (this.#totalSteps - step);
+      const quizNow = step % quizSteps === 0 || step === this.#totalSteps;
+      await this.#keep(quizNow);
+      if (quizNow) quizErrors = (yield* this.#quiz(step)).errors;
+      const left = step <= first ? null : ((now() - began) / 1000 / (step - first)) * (this.#totalSteps - step);
       yield { type: "stage", stage: "correction", phase: null, done: step, total: this.#totalSteps, secondsLeft: left };
     }
   }
 
-  /** One optimiser step on `pairs`; `started` is when the run began. */
-  async *#step(pairs: Preference[], started: number): AsyncGenerator<RunEvent> {
-    const { student, now } = this.#inputs;
-    const before = now();
-    const { tokens, ...metrics } = await student.learn(pairs);
-    const seconds = this.#since(before);
+  /** One optimiser step on `pairs`, or what is known of it. */
+  async *#step(pairs: Preference[]): AsyncGenerator<RunEvent> {
+    const { metrics, tokens } = this.#past() ? this.#state.steps[this.#steps]! : await this.#learn(pairs);
     this.#steps += 1;
     this.#pairs += pairs.length;
     this.#tokens += tokens;
-    this.#seconds.correction += seconds;
-    this.#seconds.firstStep ??= this.#since(started);
-    const step: StepMetrics = { step: this.#steps, epoch: pairs.at(-1)!.epoch, ...metrics, tokens_per_second: tokens / seconds };
-    yield { type: "step", steps: this.#totalSteps, metrics: step, pairs };
+    yield { type: "step", steps: this.#totalSteps, metrics, pairs };
     if (Number.isFinite(metrics.loss) && Number.isFinite(metrics.grad_norm)) return;
     const message = `Step ${this.#steps} gave no finite loss or gradient and changed nothing; a lower learning rate may help.`;
     yield { type: "warning", message };
+  }
+
+  async #learn(pairs: Preference[]): Promise<StepState> {
+    const { student, now } = this.#inputs;
+    const { seconds, steps } = this.#state;
+    const started = now();
+    const { tokens, ...metrics } = await student.learn(pairs);
+    const took = (now() - started) / 1000;
+    const step = this.#steps + 1;
+    const known: StepState = {
+      metrics: { step, epoch: pairs.at(-1)!.epoch, ...metrics, tokens_per_second: tokens / took },
+      tokens,
+    };
+    const { exam, analysis, evaluation, quiz, correction } = seconds;
+    seconds.correction += took;
+    seconds.firstStep ??= exam + analysis + evaluation + quiz + correction + took;
+    steps.splice(this.#steps, Number.POSITIVE_INFINITY, known);
+    await this.#keeper.note({ type: "step", ...known, seconds });
+    return known;
+  }
+
+  /** Whether the next step was taken already: the student is as it was after the checkpoint's step. */
+  #past(): boolean {
+    return this.#checkpoint !== null && this.#steps < this.#checkpoint.step;
+  }
+
+  async #keep(must: boolean): Promise<void> {
+    const step = this.#steps;
+    if (this.#checkpoint && step <= this.#checkpoint.step) return;
+    const best = this.#best;
+    await this.#keeper.checkpoint(must, async () => ({
+      step,
+      best: best && { step: best.step, weights: best.weights },
+      student: await this.#inputs.student.memory(),
+    }));
   }
 
   /** The pairs of optimiser step `step` (from 1). */
@@ -208,26 +262,28 @@ export class Run {
   }
 
   async *#quiz(step: number): AsyncGenerator<RunEvent, QuizResult> {
-    const { config, student, now } = this.#inputs;
-    const started = now();
-    const answers = yield* sit(
-      student,
-      this.#inputs.judge,
-      {
-        ...this.#sitting("quiz", config.quiz_n, config.quiz_temperature, config.quiz_timeout_ms),
-        stage: "quiz",
-        problems: this.#split.validation,
-        stream: "quiz", // the same draws in every quiz: checkpoints differ, luck does not
-        trained: step > 0,
-      },
-      now,
-    );
+    const { config } = this.#inputs;
+    const sitting: Sitting = {
+      ...this.#sitting("quiz", config.quiz_n, config.quiz_temperature, config.quiz_timeout_ms),
+      stage: "quiz",
+      problems: this.#split.validation,
+      stream: "quiz", // the same draws in every quiz: checkpoints differ, luck does not
+      trained: step > 0,
+    };
+    const answers = yield* this.#sit(`quiz/${step}`, sitting);
     const quiz = quizResult(step, answers, step > 0 && hasReplay(config.method));
     const best = step > 0 && quiz["pass@1"] > (this.#best?.passAt1 ?? -1); // the quiz before training is only charted
-    if (best) this.#best = { step, passAt1: quiz["pass@1"], weights: await student.weights() };
-    this.#seconds.quiz += this.#since(started);
+    if (best) this.#best = { step, passAt1: quiz["pass@1"], weights: await this.#weightsNow() };
     yield { type: "quiz", quiz, best };
     return quiz;
+  }
+
+  /** The weights after the step that the run is at. Of a step before the checkpoint's they are only asked for when it was the best. */
+  async #weightsNow(): Promise<AdapterFile> {
+    if (!this.#past()) return this.#inputs.student.weights();
+    const best = this.#checkpoint?.best;
+    if (!best) throw new Error(`The checkpoint does not hold the weights of step ${this.#steps}: start the run anew.`);
+    return best.weights; // of this step, or of a better one to come that replaces it
   }
 
   async *#evaluateAfter(): AsyncGenerator<RunEvent> {
@@ -250,8 +306,7 @@ export class Run {
   }
 
   async *#evaluate(phase: "before" | "after" | "after_last"): AsyncGenerator<RunEvent, Answer[][]> {
-    const { config, student, now } = this.#inputs;
-    const started = now();
+    const { config } = this.#inputs;
     const sitting: Sitting = {
       ...this.#sitting(phase, config.evaluation_n, config.evaluation_temperature, config.quiz_timeout_ms),
       stage: "evaluation",
@@ -259,11 +314,10 @@ export class Run {
       stream: "evaluation", // the same draws before and after
       trained: phase !== "before",
     };
-    const answers = yield* sit(student, this.#inputs.judge, sitting, now);
+    const answers = yield* this.#sit(phase, sitting);
     yield* this.#warnOfInfraErrors(answers);
     const result = evaluationResult(answers);
     this.#results[phase] = result;
-    this.#seconds.evaluation += this.#since(started);
     yield { type: "evaluation", phase, result };
     return answers;
   }
@@ -278,8 +332,10 @@ export class Run {
     if (failed > 0) yield { type: "warning", message: `${failed} answers could not be judged (the sandbox failed) and are left out.` };
   }
 
-  #since(start: number): number {
-    return (this.#inputs.now() - start) / 1000;
+  /** Tokens that the model ran over; a training step counts thrice: policy and reference forward, backward to the activations. */
+  #tokenPasses(): number {
+    const sat = [...this.#state.sittings.values()].reduce((sum, { tokens }) => sum + tokens, 0);
+    return sat + 3 * this.#tokens;
   }
 
   /** run.json */
@@ -290,7 +346,7 @@ export class Run {
       preset,
       seed: config.seed,
       config,
-      ...student.facts(),
+      ...student.facts(this.#tokenPasses()),
       exam: this.#exam,
       ...this.#results,
       steps: this.#steps,
@@ -299,7 +355,7 @@ export class Run {
       pairs: this.#pairs,
       tokens: this.#tokens,
       bestStep: this.#best?.step ?? this.#steps,
-      seconds: this.#seconds,
+      seconds: this.#state.seconds,
     };
   }
 }

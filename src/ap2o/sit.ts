@@ -4,6 +4,7 @@ import { streamOf } from "../random.ts";
 import type { Answer, Phase, RunEvent, Stage } from "../records.ts";
 import type { Problem } from "../tasks/problem.ts";
 import { type PromptStyle, type Question, questionOf } from "../tasks/prompt.ts";
+import type { SittingState } from "./run_state.ts";
 import type { Student, Written } from "./student.ts";
 
 export interface Sitting {
@@ -12,6 +13,10 @@ export interface Sitting {
   readonly problems: readonly Problem[];
   /** Answers per problem. */
   readonly n: number;
+  /** What the problems are put as, one for one; by default as `style` has it. A problem may then come more than once. */
+  readonly questions?: readonly Question[];
+  /** sample_index of each problem's first answer, by default 0: it is part of the name of the answer's random stream. */
+  readonly first?: readonly number[];
   readonly style: PromptStyle;
   readonly temperature: number;
   readonly maxNewTokens: number;
@@ -27,61 +32,99 @@ export interface Sitting {
   readonly onWritten?: () => void;
 }
 
+/** A problem's judged answers, and the tokens that they took. */
+export interface JudgedProblem {
+  readonly problem: number;
+  readonly answers: Answer[];
+  readonly tokens: number;
+}
+
+/** Where a sitting stands, for who wants to go on with it another time. */
+export interface SittingMemory {
+  /** Problems that are known are told again, not asked again; those that come are added. */
+  readonly state: SittingState;
+  /** Called with each problem before its answers are told. */
+  keep(judged: JudgedProblem): Promise<void>;
+}
+
+const forgetful = (): SittingMemory => ({ state: { answers: [], tokens: 0 }, keep: async () => {} });
+
 /** Answers between two progress events. */
 const PROGRESS_EVERY = 16;
 
-type Outcome = { answers: Answer[] } | { error: unknown };
+type Outcome = JudgedProblem | { error: unknown };
 
 /**
  * Sits it, yielding progress and each answer, problem by problem in their order and n at a time; returns them by problem.
  * The judge works on a problem as soon as its last answer is written.
  * @param now a clock in ms
+ * @param memory what is known of it already, and who keeps what comes
  */
-export async function* sit(student: Student, judge: Judge, sitting: Sitting, now: () => number): AsyncGenerator<RunEvent, Answer[][]> {
+export async function* sit(
+  student: Student,
+  judge: Judge,
+  sitting: Sitting,
+  now: () => number,
+  memory: SittingMemory = forgetful(),
+): AsyncGenerator<RunEvent, Answer[][]> {
   const { problems, n, stage, phase } = sitting;
-  const questions = problems.map((problem) => questionOf(problem, sitting.style, student.renderChat));
+  const all = memory.state.answers;
+  const known = all.length;
+  const questions = sitting.questions ?? problems.map((problem) => questionOf(problem, sitting.style, student.renderChat));
+  const first = problems.map((_, p) => sitting.first?.[p] ?? 0);
+  const promptTokens = student.prepare(
+    questions.map(({ prompt }) => prompt),
+    sitting.maxNewTokens,
+  );
   const asks = problems.flatMap(({ taskId }, p) =>
-    Array.from({ length: n }, (_, i) => ({ prompt: questions[p]!.prompt, stream: streamOf(`${sitting.stream}/${taskId}/${i}`) })),
+    Array.from({ length: n }, (_, i) => ({
+      prompt: questions[p]!.prompt,
+      stream: streamOf(`${sitting.stream}/${taskId}/${first[p]! + i}`),
+    })),
   );
   const written: Written[][] = problems.map(() => []);
   const outcomes: (Outcome | undefined)[] = problems.map(() => undefined);
   const judging: Promise<void>[] = [];
   const started = now();
-  let done = 0;
+  let done = known * n;
   const progress = (): RunEvent => {
-    const secondsLeft = done === 0 ? null : ((now() - started) / 1000 / done) * (asks.length - done);
+    const here = done - known * n;
+    const secondsLeft = here === 0 ? null : ((now() - started) / 1000 / here) * (asks.length - done);
     return { type: "stage", stage, phase, done, total: asks.length, secondsLeft };
   };
 
   yield progress();
-  const all: Answer[][] = [];
+  for (const [p, answers] of [...all].entries()) yield* tell(answers, p + 1, sitting);
   const { temperature, maxNewTokens, seed, trained } = sitting;
   const stop = questions[0]?.stop ?? [];
-  for await (const one of student.write(asks, { temperature, maxNewTokens, seed, stop, trained })) {
-    const p = Math.floor(one.index / n);
+  for await (const one of student.write(asks.slice(known * n), { temperature, maxNewTokens, seed, stop, trained })) {
+    const p = known + Math.floor(one.index / n);
     written[p]!.push(one);
     done++;
     if (done % PROGRESS_EVERY === 0) yield progress();
     if (written[p]!.length < n) continue;
-    judging[p] = judgeProblem(judge, sitting, problems[p]!, questions[p]!, written[p]!).then(
-      (answers) => void (outcomes[p] = { answers }),
+    const tokens = written[p]!.reduce((sum, answer) => sum + answer.tokens, promptTokens[p]!);
+    judging[p] = judgeProblem(judge, sitting, problems[p]!, questions[p]!, first[p]!, written[p]!).then(
+      (answers) => void (outcomes[p] = { problem: p, answers, tokens }),
       (error: unknown) => void (outcomes[p] = { error }),
     );
-    while (outcomes[all.length]) yield* tell(take(outcomes[all.length]!, all), all.length, sitting);
+    while (outcomes[all.length]) yield* tell(await take(outcomes[all.length]!, memory), all.length, sitting);
   }
   sitting.onWritten?.();
   yield progress();
   while (all.length < problems.length) {
     await judging[all.length];
-    yield* tell(take(outcomes[all.length]!, all), all.length, sitting);
+    yield* tell(await take(outcomes[all.length]!, memory), all.length, sitting);
   }
   return all;
 }
 
-/** Adds the next problem's answers to `all`, or throws what the judge threw. */
-function take(outcome: Outcome, all: Answer[][]): Answer[] {
+/** Adds the next problem's answers to what is known, or throws what the judge threw. */
+async function take(outcome: Outcome, { state, keep }: SittingMemory): Promise<Answer[]> {
   if ("error" in outcome) throw outcome.error;
-  all.push(outcome.answers);
+  await keep(outcome);
+  state.answers.push(outcome.answers);
+  state.tokens += outcome.tokens;
   return outcome.answers;
 }
 
@@ -95,6 +138,7 @@ async function judgeProblem(
   sitting: Sitting,
   problem: Problem,
   question: Question,
+  first: number,
   written: readonly Written[],
 ): Promise<Answer[]> {
   const inOrder = [...written].sort((a, b) => a.index - b.index);
@@ -102,7 +146,7 @@ async function judgeProblem(
   return inOrder.map(({ text, ended }, i) => ({
     task_id: problem.taskId,
     phase: sitting.phase,
-    sample_index: i,
+    sample_index: first + i,
     split: problem.split,
     solution: question.program(text),
     completion: text,

@@ -2,6 +2,7 @@
 import type { AdapterFile } from "../model/peft.ts";
 import type { StepMetrics } from "../records.ts";
 import type { RenderChat } from "../tasks/prompt.ts";
+import type { TrainerMemory } from "../train/trainer.ts";
 import type { RunConfig } from "./config.ts";
 
 /** A question to answer; the stream number keys its random draws. */
@@ -24,6 +25,13 @@ export interface Written {
   readonly index: number;
   readonly text: string;
   readonly ended: "stop" | "end_token" | "length";
+  /** Tokens that the model ran over to write it, the prompt's apart. */
+  readonly tokens: number;
+}
+
+/** All that a student is besides its model: what another one needs to go on in its place. */
+export interface StudentMemory extends TrainerMemory {
+  readonly weights: AdapterFile;
 }
 
 /** A pair as text; no rejected answer for SFT. */
@@ -38,6 +46,8 @@ export type LessonMetrics = Omit<StepMetrics, "step" | "epoch" | "tokens_per_sec
 
 export interface Student {
   readonly renderChat: RenderChat;
+  /** Before a sitting, whether or not any of it is still to be written: gives each prompt's tokens, and plans memory for it. */
+  prepare(prompts: readonly string[], maxNewTokens: number): number[];
   /** Answers in the order in which they finish. */
   write(questions: readonly Ask[], options: AskOptions): AsyncIterable<Written>;
   /** Before the first lesson: sets up the optimiser for a run of `totalSteps` steps. */
@@ -47,6 +57,12 @@ export interface Student {
   /** The adapter's weights now, and back to weights of before. */
   weights(): Promise<AdapterFile>;
   recall(weights: AdapterFile): void;
-  /** What run.json says of model, adapter, kernels and memory. */
-  facts(): Record<string, unknown>;
+  /** Once the lessons have begun: everything there is to remember, and back to it. */
+  memory(): Promise<StudentMemory>;
+  remember(memory: StudentMemory): void;
+  /**
+   * What run.json says of model, adapter, kernels and memory.
+   * @param tokenPasses tokens run forward through the model so far, a backward pass counted as one more of its kind
+   */
+  facts(tokenPasses: number): Record<string, unknown>;
 }

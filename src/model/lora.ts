@@ -51,23 +51,33 @@ export function adapterFromFile(gpu: Gpu, model: Model, file: AdapterFile): Adap
 
 /** Overwrites the adapter's weights with those of PEFT tensors of the same names and shapes. */
 export function writeAdapterWeights(gpu: Gpu, adapter: Adapter, tensors: AdapterFile["tensors"]): void {
+  writeArena(gpu, adapter, adapter.parameters, tensors);
+}
+
+/** Overwrites an arena of the adapter's layout (its parameters, gradients, moments) with tensors by PEFT's names. */
+export function writeArena(gpu: Gpu, adapter: Adapter, arena: Tensor, tensors: AdapterFile["tensors"]): void {
   const values = new Float32Array(adapter.parameters.bytes / 4);
   for (const { name, tensor, rows, columns, width } of entries(adapter)) {
     const source = tensors.get(name);
     if (!source) throw new Error(`the adapter has no tensor ${name}`);
     for (let i = 0; i < rows; i++) values.set(source.data.subarray(i * columns, (i + 1) * columns), tensor.offset / 4 + i * width);
   }
-  gpu.write(adapter.parameters, values);
+  gpu.write(arena, values);
 }
 
 /** The adapter's weights by PEFT's names, without padding. */
 export async function adapterToFile(gpu: Gpu, adapter: Adapter): Promise<AdapterFile> {
-  return { config: adapter.config, tensors: named(adapter, await gpu.read(flat(adapter.parameters))) };
+  return { config: adapter.config, tensors: await readArena(gpu, adapter, adapter.parameters) };
 }
 
 /** The gradients of the last backward pass by PEFT's names, without padding. */
 export async function adapterGradients(gpu: Gpu, adapter: Adapter): Promise<AdapterFile["tensors"]> {
-  return named(adapter, await gpu.read(flat(adapter.gradients)));
+  return readArena(gpu, adapter, adapter.gradients);
+}
+
+/** An arena of the adapter's layout by PEFT's names, without padding. */
+export async function readArena(gpu: Gpu, adapter: Adapter, arena: Tensor): Promise<AdapterFile["tensors"]> {
+  return named(adapter, await gpu.read(flat(arena)));
 }
 
 export function freeAdapter(gpu: Gpu, { parameters, gradients }: Adapter): void {

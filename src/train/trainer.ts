@@ -4,9 +4,10 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { backward } from "../model/backward.ts";
 import { headBackward } from "../model/head.ts";
-import type { Adapter } from "../model/lora.ts";
+import { type Adapter, readArena, writeArena } from "../model/lora.ts";
 import type { Model } from "../model/model.ts";
 import type { TrainingPack } from "../model/pack.ts";
+import type { AdapterFile } from "../model/peft.ts";
 import {
   allocateWorkspace,
   type CompletionLogps,
@@ -53,6 +54,14 @@ export interface TrainMetrics extends TokenMetrics, Partial<PreferenceMetrics> {
   tokens: number;
 }
 
+/** What a trainer is besides its adapter's weights. */
+export interface TrainerMemory {
+  readonly expAvg: AdapterFile["tensors"];
+  readonly expAvgSq: AdapterFile["tensors"];
+  /** Steps taken, updates among them that changed something, tokens seen. */
+  readonly counters: { readonly steps: number; readonly updates: number; readonly tokens: number };
+}
+
 export class Trainer {
   readonly optimizer: Optimizer;
   readonly options: TrainOptions;
@@ -87,12 +96,31 @@ export class Trainer {
     return { ...metrics, grad_norm: gradNorm, learning_rate: rate, num_tokens: this.#tokens };
   }
 
+  /** Moments and counters, to go on from another time. */
+  async memory(): Promise<TrainerMemory> {
+    const { expAvg, expAvgSq, steps: updates } = this.optimizer;
+    return {
+      expAvg: await readArena(this.#gpu, this.#adapter, expAvg),
+      expAvgSq: await readArena(this.#gpu, this.#adapter, expAvgSq),
+      counters: { steps: this.#steps, updates, tokens: this.#tokens },
+    };
+  }
+
+  /** Back to where `memory` was taken; the adapter's weights are the caller's to put back. */
+  remember({ expAvg, expAvgSq, counters }: TrainerMemory): void {
+    writeArena(this.#gpu, this.#adapter, this.optimizer.expAvg, expAvg);
+    writeArena(this.#gpu, this.#adapter, this.optimizer.expAvgSq, expAvgSq);
+    this.optimizer.steps = counters.updates;
+    this.#steps = counters.steps;
+    this.#tokens = counters.tokens;
+  }
+
   /** Leaves the gradients of the batch's mean loss in the adapter's arena; the weights stay. */
   async computeGradients(batch: readonly TrainingPair[]): Promise<Omit<TrainMetrics, "grad_norm" | "learning_rate" | "num_tokens">> {
     if (batch.length === 0) throw new Error("a batch needs at least one pair");
     const workspace = this.#fittingWorkspace(batch);
     const references = await this.#referenceLogps(workspace, batch);
-    const packs = splitPairs(batch, workspace.tokens).map((pairs) => ({ pairs, pack: packPairs(pairs) }));
+    const packs = splitPairs(batch, this.#packTokens(batch)).map((pairs) => ({ pairs, pack: packPairs(pairs) }));
     // The objective sees the whole batch. One pack: its forward pass serves loss and gradients; several: a first pass for the loss.
     const policy: CompletionRows[] = [];
     for (const { pack } of packs) policy.push(...(await this.#run(workspace, pack, packs.length === 1)));
@@ -123,9 +151,14 @@ export class Trainer {
     return runPack(this.#gpu, this.#model, this.#adapter, workspace, pack, gradients);
   }
 
+  /** Tokens of a pack of this batch: a function of the batch alone, so that sums are the same whatever was trained before it. */
+  #packTokens(batch: readonly TokenPair[]): number {
+    return Math.max(this.options.packTokens ?? PACK_TOKENS, ...batch.map(pairTokens));
+  }
+
   /** A workspace that holds the batch's longest pair; made anew only when a longer one comes. */
   #fittingWorkspace(batch: readonly TokenPair[]): Workspace {
-    const needed = Math.max(this.options.packTokens ?? PACK_TOKENS, ...batch.map(pairTokens));
+    const needed = this.#packTokens(batch);
     if (this.#workspace && this.#workspace.tokens >= needed) return this.#workspace;
     if (this.#workspace) freeWorkspace(this.#gpu, this.#workspace);
     this.#workspace = allocateWorkspace(this.#gpu, this.#model, this.#adapter.R, needed);
@@ -135,7 +168,7 @@ export class Trainer {
   async #referenceLogps(workspace: Workspace, batch: readonly TokenPair[]): Promise<CompletionLogps[]> {
     if (!OBJECTIVES[this.options.lossType].reference) return batch.map(noReference);
     const missing = new Map(batch.map((pair) => [keyOf(pair), pair] as const).filter(([key]) => !this.#references.has(key)));
-    for (const pairs of splitPairs([...missing.values()], workspace.tokens)) {
+    for (const pairs of splitPairs([...missing.values()], this.#packTokens(batch))) {
       const logps = await runPack(this.#gpu, this.#model, null, workspace, packPairs(pairs), false);
       pairs.forEach((pair, i) => {
         this.#references.set(keyOf(pair), logps[i]!);

@@ -1,7 +1,7 @@
 // A student and a judge without a GPU and without Python: the student's skill is one number, its answers say how they fail.
 import type { RunConfig } from "../../src/ap2o/config.ts";
 import { configOf } from "../../src/ap2o/presets.ts";
-import type { Ask, AskOptions, Lesson, Student, Written } from "../../src/ap2o/student.ts";
+import type { Ask, AskOptions, Lesson, Student, StudentMemory, Written } from "../../src/ap2o/student.ts";
 import type { Judge, JudgeRequest, Verdict } from "../../src/python/judge.ts";
 import { integer, uniform } from "../../src/random.ts";
 import type { Problem, Split } from "../../src/tasks/problem.ts";
@@ -45,6 +45,10 @@ export class FakeStudent implements Student {
     throw new Error("the fake's prompts are raw");
   }
 
+  prepare(prompts: readonly string[]): number[] {
+    return prompts.map(({ length }) => length);
+  }
+
   async *write(questions: readonly Ask[], { trained, seed }: AskOptions): AsyncGenerator<Written> {
     const skill = trained ? this.skill : 0.5;
     for (let from = 0; from < questions.length; from += this.batch) {
@@ -55,7 +59,7 @@ export class FakeStudent implements Student {
         const passes = uniform(seed, stream, 0) < skill;
         const type = TYPES[integer(seed, stream, 2, TYPES.length)];
         const ended = integer(seed, stream, 3, 10) === 0 ? ("length" as const) : ("end_token" as const);
-        yield { index, text: `    ${passes ? "pass" : type} # ${variant}`, ended };
+        yield { index, text: `    ${passes ? "pass" : type} # ${variant}`, ended, tokens: 1 + variant };
       }
     }
   }
@@ -79,8 +83,20 @@ export class FakeStudent implements Student {
     this.skill = tensors.get("skill")!.data[0]!;
   }
 
-  facts(): Record<string, unknown> {
-    return { model: { id: "fake" } };
+  async memory(): Promise<StudentMemory> {
+    const moments = new Map([["lessons", { shape: [1], data: Float32Array.of(this.lessons.length) }]]);
+    const counters = { steps: this.lessons.length, updates: this.lessons.length, tokens: this.tokens };
+    return { weights: await this.weights(), expAvg: moments, expAvgSq: new Map(), counters };
+  }
+
+  remember({ weights, counters }: StudentMemory): void {
+    this.recall(weights);
+    this.lessons.length = counters.steps;
+    this.tokens = counters.tokens;
+  }
+
+  facts(tokenPasses: number): Record<string, unknown> {
+    return { model: { id: "fake" }, flops: 2 * tokenPasses };
   }
 }
 

@@ -1,0 +1,103 @@
+// What a run must not lose. Everything else (notebook, pairs, quizzes' results, best step, files) follows from it: a run that goes on is
+// played through from its beginning, and what is known here is not computed again.
+import type { AdapterFile } from "../model/peft.ts";
+import type { Answer, StepMetrics } from "../records.ts";
+import type { StudentMemory } from "./student.ts";
+
+/** Time spent per stage. */
+export interface Seconds {
+  exam: number;
+  analysis: number;
+  correction: number;
+  quiz: number;
+  evaluation: number;
+  /** From the start of the run to the end of its first optimiser step; null before that. */
+  firstStep: number | null;
+}
+
+/** A sitting so far. */
+export interface SittingState {
+  /** The judged answers of its first problems. */
+  readonly answers: Answer[][];
+  /** Tokens that the model ran over for them. */
+  tokens: number;
+}
+
+export interface StepState {
+  readonly metrics: StepMetrics;
+  /** Tokens of the batch. */
+  readonly tokens: number;
+}
+
+/** Plain data; with a checkpoint's tensors it is all that a run is. */
+export interface RunState {
+  /** By the sitting's name: "exam", "before", "quiz/12" ... */
+  readonly sittings: Map<string, SittingState>;
+  /** Optimiser steps, the first one first. */
+  readonly steps: StepState[];
+  seconds: Seconds;
+}
+
+/** What is added to the state, as it becomes known. */
+export type RunEntry = { seconds: Seconds } & (
+  | { type: "answers"; sitting: string; problem: number; answers: Answer[]; tokens: number }
+  | { type: "step"; metrics: StepMetrics; tokens: number }
+);
+
+/** The student after a step, and the best weights that earlier quizzes found. */
+export interface RunCheckpoint {
+  readonly step: number;
+  readonly best: { step: number; weights: AdapterFile } | null;
+  readonly student: StudentMemory;
+}
+
+/** Who keeps a run safe while it goes on. */
+export interface Keeper {
+  /** Called before the entry is told to anyone. */
+  note(entry: RunEntry): Promise<void>;
+  /**
+   * Called after every step. Takes a checkpoint when one is due, or in any case where `must` is set (the end of a stage).
+   * @param make collects it, which takes a readback
+   */
+  checkpoint(must: boolean, make: () => Promise<RunCheckpoint>): Promise<void>;
+}
+
+/** Keeps nothing. */
+export const NO_KEEPER: Keeper = { note: async () => {}, checkpoint: async () => {} };
+
+export function emptyState(): RunState {
+  return {
+    sittings: new Map(),
+    steps: [],
+    seconds: { exam: 0, analysis: 0, correction: 0, quiz: 0, evaluation: 0, firstStep: null },
+  };
+}
+
+/** The sitting of a name, begun where there is none. */
+export function sittingOf(state: RunState, name: string): SittingState {
+  const known = state.sittings.get(name);
+  if (known) return known;
+  const begun = { answers: [], tokens: 0 };
+  state.sittings.set(name, begun);
+  return begun;
+}
+
+/**
+ * Takes an entry into the state. A step that comes again replaces the one before and all after it: a run that went on from an earlier
+ * checkpoint takes its later steps anew.
+ * @returns false where it does not follow from what is there
+ */
+export function applyEntry(state: RunState, entry: RunEntry): boolean {
+  if (entry.type === "answers") {
+    const sitting = sittingOf(state, entry.sitting);
+    if (entry.problem !== sitting.answers.length) return false;
+    sitting.answers.push(entry.answers);
+    sitting.tokens += entry.tokens;
+  } else {
+    const at = entry.metrics.step - 1;
+    if (at > state.steps.length) return false;
+    state.steps.splice(at, Number.POSITIVE_INFINITY, { metrics: entry.metrics, tokens: entry.tokens });
+  }
+  state.seconds = entry.seconds;
+  return true;
+}
