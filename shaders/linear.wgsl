@@ -2,34 +2,50 @@
 // same order whatever the number of rows, so that a row's result does not depend on its batch.
 
 override K: u32;                        // columns of x, a multiple of 4
-override N: u32;                        // columns of y
-override F16: bool = false;             // weight holds packed f16 pairs instead of f32
+override N: u32;                        // rows of weight
+override FORMAT: u32 = 0;               // of weight: 0 f32, 1 f16, 2 int8, 3 int4; all but f32 packed into words
 override BIAS: bool = false;
 override ACCUMULATE: bool = false;
 
-struct Params { rows: u32, scale: f32 }
+struct Params {
+  rows: u32,
+  scale: f32,
+  column: u32,                          // the first column of y that is written: a shard of a larger weight
+  width: u32,                           // columns of y
+}
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;            // [rows, K]
 @group(0) @binding(1) var<storage, read> weight: array<vec2u>;       // [N, K]
-@group(0) @binding(2) var<storage, read> bias: array<f32>;           // [N]
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;        // [rows, N]
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> scales: array<f32>;         // [N, K / 32] of int8 and int4
+@group(0) @binding(3) var<storage, read> bias: array<f32>;           // [width]
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;        // [rows, width]
+@group(0) @binding(5) var<uniform> params: Params;
 
+// Values 4i to 4i + 3 of the weight, row by row.
 fn weight4(i: u32) -> vec4f {
-  if (F16) {
+  if (FORMAT == 1u) {
     let pairs = weight[i];
     return vec4f(unpack2x16float(pairs.x), unpack2x16float(pairs.y));
+  }
+  if (FORMAT == 2u) {
+    let word = weight[i / 2u][i % 2u];
+    return vec4f(vec4i(vec4u(word) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u)) * scales[i / 8u];
+  }
+  if (FORMAT == 3u) {
+    let word = weight[i / 4u][i / 2u % 2u] >> (i % 2u * 16u);
+    return vec4f(vec4i(vec4u(word) << vec4u(28u, 24u, 20u, 16u)) >> vec4u(28u)) * scales[i / 8u];
   }
   return vec4f(bitcast<vec2f>(weight[2u * i]), bitcast<vec2f>(weight[2u * i + 1u]));
 }
 
 fn store(row: u32, n: u32, sums: vec4f) {
   if (row >= params.rows) { return; }
+  let first = row * params.width + params.column + n;
   for (var j = 0u; j < min(4u, N - n); j += 1u) {
     var value = params.scale * sums[j];
-    if (BIAS) { value += bias[n + j]; }
-    if (ACCUMULATE) { value += y[row * N + n + j]; }
-    y[row * N + n + j] = value;
+    if (BIAS) { value += bias[params.column + n + j]; }
+    if (ACCUMULATE) { value += y[first + j]; }
+    y[first + j] = value;
   }
 }
 

@@ -1,21 +1,36 @@
 // dx = scale * dy weight, or dx += that: the gradient of linear's input. One invocation per 4x4 tile of dx, summed over n in order.
 
 override K: u32;                        // columns of dx, a multiple of 4
-override N: u32;                        // columns of dy
-override F16: bool = false;             // weight holds packed f16 pairs instead of f32
+override N: u32;                        // rows of weight
+override FORMAT: u32 = 0;               // of weight: 0 f32, 1 f16, 2 int8, 3 int4; all but f32 packed into words
 override ACCUMULATE: bool = false;
 
-struct Params { rows: u32, scale: f32 }
+struct Params {
+  rows: u32,
+  scale: f32,
+  column: u32,                          // the first column of dy that is read: a shard of a larger weight
+  width: u32,                           // columns of dy
+}
 
-@group(0) @binding(0) var<storage, read> dy: array<f32>;             // [rows, N]
+@group(0) @binding(0) var<storage, read> dy: array<f32>;             // [rows, width]
 @group(0) @binding(1) var<storage, read> weight: array<vec2u>;       // [N, K]
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4f>;     // [rows, K]
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> scales: array<f32>;         // [N, K / 32] of int8 and int4
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;     // [rows, K]
+@group(0) @binding(4) var<uniform> params: Params;
 
+// Values 4i to 4i + 3 of the weight, row by row.
 fn weight4(i: u32) -> vec4f {
-  if (F16) {
+  if (FORMAT == 1u) {
     let pairs = weight[i];
     return vec4f(unpack2x16float(pairs.x), unpack2x16float(pairs.y));
+  }
+  if (FORMAT == 2u) {
+    let word = weight[i / 2u][i % 2u];
+    return vec4f(vec4i(vec4u(word) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u)) * scales[i / 8u];
+  }
+  if (FORMAT == 3u) {
+    let word = weight[i / 4u][i / 2u % 2u] >> (i % 2u * 16u);
+    return vec4f(vec4i(vec4u(word) << vec4u(28u, 24u, 20u, 16u)) >> vec4u(28u)) * scales[i / 8u];
   }
   return vec4f(bitcast<vec2f>(weight[2u * i]), bitcast<vec2f>(weight[2u * i + 1u]));
 }
@@ -37,10 +52,10 @@ fn linear_backward(@builtin(global_invocation_id) id: vec3u) {
   let row = id.y * 4u;
   if (column >= q || row >= params.rows) { return; }
   // Rows past the end repeat the last one and are not stored.
-  let y0 = row * N;
-  let y1 = min(row + 1u, params.rows - 1u) * N;
-  let y2 = min(row + 2u, params.rows - 1u) * N;
-  let y3 = min(row + 3u, params.rows - 1u) * N;
+  let y0 = row * params.width + params.column;
+  let y1 = min(row + 1u, params.rows - 1u) * params.width + params.column;
+  let y2 = min(row + 2u, params.rows - 1u) * params.width + params.column;
+  let y3 = min(row + 3u, params.rows - 1u) * params.width + params.column;
   var d0 = vec4f(0.0);
   var d1 = vec4f(0.0);
   var d2 = vec4f(0.0);

@@ -1,6 +1,6 @@
-export type Dtype = "f32" | "f16" | "u32";
+export type Dtype = "f32" | "f16" | "int8" | "int4" | "u32";
 
-/** A typed range of GPU memory, row-major. f16 is stored in pairs, two to a 32-bit word. */
+/** A typed range of GPU memory, row-major. f16, int8 and int4 are packed into 32-bit words, the first value in the lowest bits. */
 export interface Tensor {
   readonly name: string;
   readonly shape: readonly number[];
@@ -12,7 +12,7 @@ export interface Tensor {
   readonly bytes: number;
 }
 
-const BYTES = { f32: 4, f16: 2, u32: 4 };
+const BYTES = { f32: 4, f16: 2, int8: 1, int4: 0.5, u32: 4 };
 
 export const numel = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 

@@ -13,6 +13,7 @@ import { ropeBackward } from "../kernels/rope_backward.ts";
 import { swigluBackward } from "../kernels/swiglu_backward.ts";
 import { type Activations, type BackwardScratch, type LayerActivations, rowsOf, shaped } from "./activations.ts";
 import type { Adapter, LoraPair } from "./lora.ts";
+import { type Matrix, multiplyBackward } from "./matrix.ts";
 import type { Model } from "./model.ts";
 
 /**
@@ -40,7 +41,7 @@ export function backward(gpu: Gpu, model: Model, adapter: Adapter, activations: 
     const a = activations.layers[i]!;
     const lora = adapter.layers[i]!;
     const project = (name: keyof LayerActivations["z"], dy: Tensor, x: Tensor, dinput: Tensor, accumulate = false) =>
-      projectionBackward(gpu, weights[name].weight, lora[name], adapter.scale, {
+      projectionBackward(gpu, weights[name].matrix, lora[name], adapter.scale, {
         dy: view(dy),
         x: view(x),
         z: view(a.z[name]),
@@ -89,12 +90,12 @@ interface ProjectionGradients {
 /** dx (+)= dy W; with LoRA dz = scale * dy B, dx += dz A, dA += dzᵀ x, dB += scale * dyᵀ z. */
 function projectionBackward(
   gpu: Gpu,
-  weight: Tensor,
+  matrix: Matrix,
   lora: LoraPair | undefined,
   scale: number,
   { dy, x, z, dz, dx, accumulate }: ProjectionGradients,
 ): void {
-  linearBackward(gpu, { dy, weight }, { dx }, { accumulate });
+  multiplyBackward(gpu, { dy, matrix }, { dx }, { accumulate });
   if (!lora) return;
   linearBackward(gpu, { dy, weight: lora.B }, { dx: dz }, { scale });
   linearBackward(gpu, { dy: dz, weight: lora.A }, { dx }, { accumulate: true });

@@ -4,7 +4,6 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { add } from "../kernels/add.ts";
 import { attention } from "../kernels/attention.ts";
-import { embedding } from "../kernels/embedding.ts";
 import { linear } from "../kernels/linear.ts";
 import { rmsNorm } from "../kernels/rms_norm.ts";
 import { rope } from "../kernels/rope.ts";
@@ -12,6 +11,7 @@ import { scatterRows } from "../kernels/scatter_rows.ts";
 import { swiglu } from "../kernels/swiglu.ts";
 import { type Activations, type LayerActivations, rowsOf, shaped } from "./activations.ts";
 import type { Adapter, LoraPair } from "./lora.ts";
+import { gather, multiply } from "./matrix.ts";
 import type { Linear, Model } from "./model.ts";
 import type { Pack } from "./pack.ts";
 
@@ -34,7 +34,7 @@ export function forward(gpu: Gpu, model: Model, adapter: Adapter | null, activat
   const ids = view(activations.ids);
   const out = view(activations.out);
 
-  embedding(gpu, { table: model.embedding, ids }, { y: view(activations.layers[0]!.x) });
+  gather(gpu, { matrix: model.embedding, ids }, { y: view(activations.layers[0]!.x) });
   model.layers.forEach((weights, i) => {
     const a = activations.layers[i]!;
     const lora = adapter?.layers[i] ?? {};
@@ -84,12 +84,12 @@ export function forward(gpu: Gpu, model: Model, adapter: Adapter | null, activat
 /** y = x Wᵀ + bias, and with LoRA z = x Aᵀ, y += scale * z Bᵀ. */
 function projection(
   gpu: Gpu,
-  { weight, bias }: Linear,
+  { matrix, bias }: Linear,
   lora: LoraPair | undefined,
   scale: number,
   { x, z, y }: { x: Tensor; z: Tensor; y: Tensor },
 ): void {
-  linear(gpu, { x, weight, bias }, { y });
+  multiply(gpu, { x, matrix, bias }, { y });
   if (!lora) return;
   linear(gpu, { x, weight: lora.A }, { y: z });
   linear(gpu, { x: z, weight: lora.B }, { y }, { scale, accumulate: true });

@@ -6,11 +6,11 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { InputError } from "../input_error.ts";
 import { advanceRows } from "../kernels/advance_rows.ts";
-import { linear } from "../kernels/linear.ts";
 import { sampleToken } from "../kernels/sample_token.ts";
 import { type Activations, type ActivationsOptions, allocateActivations, freeActivations, rowsOf } from "./activations.ts";
 import { forward, uploadPack } from "./forward.ts";
 import type { Adapter } from "./lora.ts";
+import { multiply } from "./matrix.ts";
 import { type Model, positions } from "./model.ts";
 import type { Pack } from "./pack.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -238,7 +238,7 @@ async function decode(
   const longest = Math.min(...rows.map((r) => r.ids.length));
   for (let step = 0; step < Math.min(STEPS_PER_READBACK, maxNewTokens - longest); step++) {
     forward(gpu, model, adapter, activations, B);
-    linear(gpu, { x: view(activations.hidden), weight: model.head }, { y: logits });
+    multiply(gpu, { x: view(activations.hidden), matrix: model.head }, { y: logits });
     sampleToken(gpu, { logits, streams, counts }, { tokens }, { temperature, seed });
     const next = {
       ids: view(activations.ids),

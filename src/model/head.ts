@@ -4,12 +4,11 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { gatherRows } from "../kernels/gather_rows.ts";
 import { gatherRowsBackward } from "../kernels/gather_rows_backward.ts";
-import { linear } from "../kernels/linear.ts";
-import { linearBackward } from "../kernels/linear_backward.ts";
 import { logSoftmax } from "../kernels/log_softmax.ts";
 import { logSoftmaxBackward } from "../kernels/log_softmax_backward.ts";
 import { rowStatistics } from "../kernels/row_statistics.ts";
 import { rowsOf } from "./activations.ts";
+import { multiply, multiplyBackward } from "./matrix.ts";
 import type { Model } from "./model.ts";
 import type { TrainingPack } from "./pack.ts";
 
@@ -90,14 +89,14 @@ export async function headLogps(
     const targets = view(head.chunkTargets);
     const logits = view(head.logits);
     gatherRows(gpu, { x: hidden, rows: view(head.chunkIndices) }, { y: view(head.chunkHidden) });
-    linear(gpu, { x: view(head.chunkHidden), weight: model.head }, { y: logits });
+    multiply(gpu, { x: view(head.chunkHidden), matrix: model.head }, { y: logits });
     logSoftmax(gpu, { logits, targets }, { logp: view(head.chunkLogps), lse: view(head.lse) });
     gpu.copy(head.chunkLogps, { ...head.results, offset: 4 * from }, 4 * count);
     if (!gradients) continue;
     rowStatistics(gpu, { logits, lse: view(head.lse), targets }, { statistics: view(head.chunkStatistics) }); // before logits become gradients
     gpu.copy(head.chunkStatistics, { ...head.results, offset: 4 * (M + 4 * from) }, 16 * count);
     logSoftmaxBackward(gpu, { lse: view(head.lse), targets }, { logits });
-    linearBackward(gpu, { dy: logits, weight: model.head }, { dx: view(head.chunkGradient) });
+    multiplyBackward(gpu, { dy: logits, matrix: model.head }, { dx: view(head.chunkGradient) });
     gpu.copy(head.chunkGradient, { ...head.drows, offset: 4 * C * from }, 4 * C * count);
   }
   const words = gradients ? 5 * M : M;

@@ -1,10 +1,11 @@
 // A model's frozen weights on the GPU. Size letters: C width, H heads, KV key/value heads, D head size, F feed-forward, V vocabulary.
 
 import type { Gpu } from "../gpu/gpu.ts";
-import { numel, type Tensor } from "../gpu/tensor.ts";
+import { bytesOf, numel, type Tensor } from "../gpu/tensor.ts";
 import { InputError } from "../input_error.ts";
 import { inverseFrequencies, type ModelConfig, readConfig } from "./config.ts";
 import { type ModelFiles, readJson } from "./files.ts";
+import { MAX_BINDING_BYTES, type Matrix, type Weight } from "./matrix.ts";
 import { f16BitsToF32 } from "./safetensors.ts";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { PROJECTIONS, type Projection, projectionPath, weightShapes } from "./weight_shapes.ts";
@@ -13,7 +14,7 @@ import { openWeights, type WeightFile } from "./weights.ts";
 export type WeightDtype = "f32" | "f16";
 
 export interface Linear {
-  readonly weight: Tensor; // [out, in]
+  readonly matrix: Matrix; // [out, in]
   readonly bias: Tensor | null; // [out]
 }
 
@@ -32,8 +33,8 @@ export interface Model {
   /** Of the weight files, over their bytes in order. */
   readonly sha256: string;
   readonly parameters: number;
-  readonly embedding: Tensor; // [V, C]
-  readonly head: Tensor; // [V, C]; the embedding itself when tied
+  readonly embedding: Matrix; // [V, C]
+  readonly head: Matrix; // [V, C]; the embedding itself when tied
   readonly norm: Tensor; // [C]
   readonly rotary: Tensor; // [P, D] cosines and sines of the first P positions
   readonly layers: readonly LayerWeights[];
@@ -80,23 +81,21 @@ async function readWeights(gpu: Gpu, { files, config, tokenizer, file, loaded, o
   if (C % 4 !== 0 || F % 4 !== 0 || D % 4 !== 0) {
     throw new InputError(`${files.id}/config.json: hidden_size ${C}, intermediate_size ${F} and head_dim ${D} must be multiples of 4.`);
   }
-  const tensors = new Map<string, Tensor>();
+  const matrices = new Map<string, Matrix>();
+  const vectors = new Map<string, Tensor>();
+  let parameters = 0;
   for (const [name, shape] of shapes) {
-    const halves = options.dtype === "f16" ? await file.readF16(name, shape) : null;
-    const values = () => (halves ? Promise.resolve(f16BitsToF32(halves)) : file.readF32(name, shape));
-    const matrix = shape.length === 2; // norms and biases are small: held as f32, with f16's values
-    const tensor = halves && matrix ? packed(gpu, name, shape, halves) : gpu.upload(name, shape, await values());
-    loaded.push(tensor);
-    tensors.set(name, tensor);
-    options.onProgress?.(tensors.size, shapes.size);
+    if (shape.length === 2) matrices.set(name, await readMatrix(gpu, file, name, shape, options.dtype, loaded));
+    else vectors.set(name, await readVector(gpu, file, name, shape, options.dtype, loaded));
+    parameters += numel(shape);
+    options.onProgress?.(matrices.size + vectors.size, shapes.size);
   }
-  const parameters = loaded.reduce((sum, t) => sum + numel(t.shape), 0);
   const rotary = gpu.upload("rotary", [positions(config), D], rotaryTable(config));
   loaded.push(rotary);
-  const embedding = tensors.get("model.embed_tokens.weight")!;
-  const layers = Array.from({ length: config.layers }, (_, i) => layerWeights(tensors, `model.layers.${i}`));
-  const head = config.tied ? embedding : tensors.get("lm_head.weight")!;
-  const norm = tensors.get("model.norm.weight")!;
+  const embedding = matrices.get("model.embed_tokens.weight")!;
+  const layers = Array.from({ length: config.layers }, (_, i) => layerWeights(matrices, vectors, `model.layers.${i}`));
+  const head = config.tied ? embedding : matrices.get("lm_head.weight")!;
+  const norm = vectors.get("model.norm.weight")!;
   return {
     id: files.id,
     config,
@@ -112,20 +111,20 @@ async function readWeights(gpu: Gpu, { files, config, tokenizer, file, loaded, o
   };
 }
 
-function layerWeights(tensors: ReadonlyMap<string, Tensor>, prefix: string): LayerWeights {
+function layerWeights(matrices: ReadonlyMap<string, Matrix>, vectors: ReadonlyMap<string, Tensor>, prefix: string): LayerWeights {
   const linear = (projection: Projection): Linear => {
     const name = `${prefix}.${projectionPath(projection)}`;
-    return { weight: tensors.get(`${name}.weight`)!, bias: tensors.get(`${name}.bias`) ?? null };
+    return { matrix: matrices.get(`${name}.weight`)!, bias: vectors.get(`${name}.bias`) ?? null };
   };
   return {
-    inputNorm: tensors.get(`${prefix}.input_layernorm.weight`)!,
+    inputNorm: vectors.get(`${prefix}.input_layernorm.weight`)!,
     q_proj: linear("q_proj"),
     k_proj: linear("k_proj"),
     v_proj: linear("v_proj"),
-    qNorm: tensors.get(`${prefix}.self_attn.q_norm.weight`) ?? null,
-    kNorm: tensors.get(`${prefix}.self_attn.k_norm.weight`) ?? null,
+    qNorm: vectors.get(`${prefix}.self_attn.q_norm.weight`) ?? null,
+    kNorm: vectors.get(`${prefix}.self_attn.k_norm.weight`) ?? null,
     o_proj: linear("o_proj"),
-    postAttentionNorm: tensors.get(`${prefix}.post_attention_layernorm.weight`)!,
+    postAttentionNorm: vectors.get(`${prefix}.post_attention_layernorm.weight`)!,
     gate_proj: linear("gate_proj"),
     up_proj: linear("up_proj"),
     down_proj: linear("down_proj"),
@@ -150,6 +149,44 @@ function rotaryTable(config: ModelConfig): Float32Array {
   return table;
 }
 
+/** A matrix in the format of its dtype, in as many shards of its rows as bindings need; what was put on the GPU is added to `loaded`. */
+async function readMatrix(
+  gpu: Gpu,
+  file: WeightFile,
+  name: string,
+  shape: readonly number[],
+  dtype: WeightDtype,
+  loaded: Tensor[],
+): Promise<Matrix> {
+  const [rows = 0, columns = 0] = shape;
+  const values = dtype === "f16" ? await file.readF16(name, shape) : await file.readF32(name, shape);
+  const shardRows = Math.min(rows, Math.floor(MAX_BINDING_BYTES / bytesOf([1, columns], dtype)));
+  const matrix: Weight[] = [];
+  for (let first = 0; first < rows; first += shardRows) {
+    const count = Math.min(shardRows, rows - first);
+    const part = values.subarray(first * columns, (first + count) * columns);
+    const data = part instanceof Float32Array ? gpu.upload(name, [count, columns], part) : packed(gpu, name, [count, columns], part);
+    loaded.push(data);
+    matrix.push({ data, scales: null });
+  }
+  return matrix;
+}
+
+/** A norm's weights or a bias: held as f32 whatever the dtype, with f16's values where that is asked for. */
+async function readVector(
+  gpu: Gpu,
+  file: WeightFile,
+  name: string,
+  shape: readonly number[],
+  dtype: WeightDtype,
+  loaded: Tensor[],
+): Promise<Tensor> {
+  const values = dtype === "f16" ? f16BitsToF32(await file.readF16(name, shape)) : await file.readF32(name, shape);
+  const tensor = gpu.upload(name, shape, values);
+  loaded.push(tensor);
+  return tensor;
+}
+
 /** Half-precision bits as packed words on the GPU. */
 function packed(gpu: Gpu, name: string, shape: readonly number[], halves: Uint16Array): Tensor {
   const tensor = gpu.alloc(name, shape, "f16");
@@ -161,13 +198,15 @@ function packed(gpu: Gpu, name: string, shape: readonly number[], halves: Uint16
 
 /** Every tensor that the model holds, each once. */
 export function modelTensors({ embedding, head, norm, rotary, layers }: Model): Tensor[] {
-  const all: (Tensor | null)[] = [embedding, head, norm, rotary];
+  const all: (Tensor | null)[] = [...matrixTensors(embedding), ...matrixTensors(head), norm, rotary];
   for (const layer of layers) {
     all.push(layer.inputNorm, layer.postAttentionNorm, layer.qNorm, layer.kNorm);
-    for (const projection of PROJECTIONS) all.push(layer[projection].weight, layer[projection].bias);
+    for (const projection of PROJECTIONS) all.push(...matrixTensors(layer[projection].matrix), layer[projection].bias);
   }
   return [...new Set(all)].filter((t) => t !== null);
 }
+
+const matrixTensors = (matrix: Matrix): (Tensor | null)[] => matrix.flatMap(({ data, scales }) => [data, scales]);
 
 export function freeModel(gpu: Gpu, model: Model): void {
   for (const tensor of modelTensors(model)) gpu.free(tensor);

@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import { embedding } from "../../src/kernels/embedding.ts";
 import { gpuTest, randomIntegers, randomNormal } from "../gpu.ts";
 import { packF16 } from "../pack_f16.ts";
+import { packQuantised } from "../pack_quantised.ts";
 import { embedding as reference } from "../reference/embedding.ts";
 
 for (const [T, V, C] of [
@@ -24,6 +25,32 @@ for (const [T, V, C] of [
     expect([...(await gpu.read(f16))]).toEqual([...reference(rounded, ids, C)]);
   });
 }
+
+for (const bits of [8, 4] as const) {
+  for (const [T, V, C] of [
+    [1, 1, 32],
+    [5, 331, 896],
+  ] as const) {
+    gpuTest(`embedding of ${T} tokens from [${V}, ${C}], int${bits}`, async ({ gpu, input, output }) => {
+      const ids = randomIntegers("ids", T, V);
+      const { words, scales, dequantised } = packQuantised(randomNormal("table", V * C), bits);
+      const table = { ...input("table", [words.length], words), shape: [V, C], dtype: `int${bits}` as const };
+      const y = output("y", [T, C]);
+      embedding(gpu, { table, scales: input("scales", [V, C / 32], scales), ids: input("ids", [T], ids) }, { y });
+      expect([...(await gpu.read(y))]).toEqual([...reference(dequantised, ids, C)]);
+    });
+  }
+}
+
+gpuTest("embedding from two shards of a table", async ({ gpu, input, output }) => {
+  const [T, V, C, split] = [40, 11, 8, 4];
+  const ids = input("ids", [T], randomIntegers("ids", T, V));
+  const values = randomNormal("table", V * C);
+  const y = output("y", [T, C]);
+  embedding(gpu, { table: input("front", [split, C], values.slice(0, split * C)), ids }, { y });
+  embedding(gpu, { table: input("back", [V - split, C], values.slice(split * C)), ids }, { y }, split);
+  expect([...(await gpu.read(y))]).toEqual([...reference(values, randomIntegers("ids", T, V), C)]);
+});
 
 gpuTest("embedding names the tensor whose shape is wrong", async ({ gpu, input, output }) => {
   const table = input("table", [3, 4], new Float32Array(12));

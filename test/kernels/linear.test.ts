@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { linear } from "../../src/kernels/linear.ts";
 import { expectClose, gpuTest, randomNormal } from "../gpu.ts";
 import { packF16 } from "../pack_f16.ts";
+import { packQuantised } from "../pack_quantised.ts";
 import { linear as reference } from "../reference/linear.ts";
 
 for (const [rows, K, N] of [
@@ -45,6 +46,53 @@ gpuTest("linear reads packed f16 weights", async ({ gpu, input, output }) => {
   const weight = { ...input("weight", [words.length], words), shape: [N, K], dtype: "f16" as const };
   linear(gpu, { x: input("x", [rows, K], x), weight }, { y });
   expectClose("y", await gpu.read(y), reference(x, rounded, null, K, N));
+});
+
+for (const bits of [8, 4] as const) {
+  for (const [rows, K, N] of [
+    [1, 32, 1],
+    [5, 96, 331],
+    [33, 896, 65],
+  ] as const) {
+    gpuTest(`linear [${rows}, ${K}] with int${bits} weights [${N}, ${K}]`, async ({ gpu, input, output }) => {
+      const x = randomNormal("x", rows * K);
+      const { words, scales, dequantised } = packQuantised(randomNormal("weight", N * K), bits);
+      const y = output("y", [rows, N]);
+      const weight = { ...input("weight", [words.length], words), shape: [N, K], dtype: `int${bits}` as const };
+      linear(gpu, { x: input("x", [rows, K], x), weight, scales: input("scales", [N, K / 32], scales) }, { y });
+      expectClose("y", await gpu.read(y), reference(x, dequantised, null, K, N));
+    });
+  }
+}
+
+gpuTest("linear writes the columns of a shard, and those alone", async ({ gpu, input, output }) => {
+  const [rows, K, N, first, all] = [6, 20, 7, 5, 13];
+  const x = randomNormal("x", rows * K);
+  const weight = randomNormal("weight", N * K);
+  const bias = randomNormal("bias", all);
+  const start = randomNormal("start", rows * all);
+  const y = output("y", [rows, all], "f32", start);
+  const tensors = { x: input("x", [rows, K], x), weight: input("weight", [N, K], weight), bias: input("bias", [all], bias) };
+  linear(gpu, tensors, { y }, { shard: { first, rows: all } });
+  const product = reference(x, weight, bias.subarray(first, first + N), K, N);
+  const want = start.map((v, i) => {
+    const column = (i % all) - first;
+    return column >= 0 && column < N ? product[Math.floor(i / all) * N + column]! : v;
+  });
+  expectClose("y", await gpu.read(y), want);
+});
+
+gpuTest("linear refuses scales that do not fit the weight's format", async ({ gpu, input, output }) => {
+  const x = input("x", [1, 32], new Float32Array(32));
+  const y = output("y", [1, 1]);
+  const scales = input("scales", [1, 1], new Float32Array(1));
+  const plain = input("weight", [1, 32], new Float32Array(32));
+  const int8 = { ...plain, dtype: "int8" as const };
+  expect(() => linear(gpu, { x, weight: plain, scales }, { y })).toThrow("weight is f32 and has scales, expected none");
+  expect(() => linear(gpu, { x, weight: int8 }, { y })).toThrow("weight is int8, expected scales [1, 1]");
+  const narrow = { ...int8, shape: [1, 16] };
+  const wide = { ...x, shape: [1, 16] };
+  expect(() => linear(gpu, { x: wide, weight: narrow, scales }, { y })).toThrow("has 16 columns, expected a multiple of 32");
 });
 
 gpuTest("a row of linear does not depend on the rows beside it", async ({ gpu, input, output }) => {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { linearBackward } from "../../src/kernels/linear_backward.ts";
 import { expectClose, finiteDifferences, gpuTest, randomNormal } from "../gpu.ts";
 import { packF16 } from "../pack_f16.ts";
+import { packQuantised } from "../pack_quantised.ts";
 import { linear } from "../reference/linear.ts";
 import { linearBackward as reference } from "../reference/linear_backward.ts";
 
@@ -41,6 +42,34 @@ gpuTest("linear_backward reads packed f16 weights", async ({ gpu, input, output 
   const weight = { ...input("weight", [words.length], words), shape: [N, K], dtype: "f16" as const };
   linearBackward(gpu, { dy: input("dy", [rows, N], dy), weight }, { dx });
   expectClose("dx", await gpu.read(dx), reference(dy, rounded, K, N));
+});
+
+for (const bits of [8, 4] as const) {
+  for (const [rows, K, N] of [
+    [1, 32, 1],
+    [5, 96, 331],
+    [33, 896, 65],
+  ] as const) {
+    gpuTest(`linear_backward [${rows}, ${N}] with int${bits} weights [${N}, ${K}]`, async ({ gpu, input, output }) => {
+      const dy = randomNormal("dy", rows * N);
+      const { words, scales, dequantised } = packQuantised(randomNormal("weight", N * K), bits);
+      const dx = output("dx", [rows, K]);
+      const weight = { ...input("weight", [words.length], words), shape: [N, K], dtype: `int${bits}` as const };
+      linearBackward(gpu, { dy: input("dy", [rows, N], dy), weight, scales: input("scales", [N, K / 32], scales) }, { dx });
+      expectClose("dx", await gpu.read(dx), reference(dy, dequantised, K, N));
+    });
+  }
+}
+
+gpuTest("linear_backward reads the columns of a shard", async ({ gpu, input, output }) => {
+  const [rows, K, N, first, all] = [6, 20, 7, 5, 13];
+  const dy = randomNormal("dy", rows * all);
+  const weight = randomNormal("weight", N * K);
+  const dx = output("dx", [rows, K]);
+  const shard = { first, rows: all };
+  linearBackward(gpu, { dy: input("dy", [rows, all], dy), weight: input("weight", [N, K], weight) }, { dx }, { shard });
+  const own = dy.filter((_, i) => i % all >= first && i % all < first + N);
+  expectClose("dx", await gpu.read(dx), reference(own, weight, K, N));
 });
 
 test("the reference agrees with finite differences", () => {

@@ -1,0 +1,64 @@
+// The model's frozen matrices as they lie on the GPU, and the products with them.
+
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { embedding } from "../kernels/embedding.ts";
+import { type LinearOptions, linear } from "../kernels/linear.ts";
+import { linearBackward } from "../kernels/linear_backward.ts";
+
+/** A frozen matrix [N, K], or some of its rows. int8 and int4 (K a multiple of 32) have scales [N, K / 32]. */
+export interface Weight {
+  readonly data: Tensor;
+  readonly scales: Tensor | null;
+}
+
+/** A matrix by its rows, in their order: one shard, unless it would exceed what a binding may hold. */
+export type Matrix = readonly Weight[];
+
+/** What a storage binding holds on every adapter: WebGPU's default limit. */
+export const MAX_BINDING_BYTES = 2 ** 27;
+
+type Product = Pick<LinearOptions, "scale" | "accumulate">;
+
+/** Rows of the matrix. */
+export const rowsIn = (matrix: Matrix): number => matrix.reduce((sum, { data }) => sum + data.shape[0]!, 0);
+
+/** y [rows, N] = x [rows, K] matrixᵀ + bias [N]. */
+export function multiply(
+  gpu: Gpu,
+  { x, matrix, bias = null }: { x: Tensor; matrix: Matrix; bias?: Tensor | null },
+  { y }: { y: Tensor },
+  options: Product = {},
+): void {
+  const rows = rowsIn(matrix);
+  let first = 0;
+  for (const { data, scales } of matrix) {
+    linear(gpu, { x, weight: data, scales, bias }, { y }, { ...options, shard: { first, rows } });
+    first += data.shape[0]!;
+  }
+}
+
+/** dx [rows, K] = dy [rows, N] matrix, added up shard by shard in their order. */
+export function multiplyBackward(
+  gpu: Gpu,
+  { dy, matrix }: { dy: Tensor; matrix: Matrix },
+  { dx }: { dx: Tensor },
+  { scale = 1, accumulate = false }: Product = {},
+): void {
+  const rows = rowsIn(matrix);
+  let first = 0;
+  for (const { data, scales } of matrix) {
+    const shard = { first, rows };
+    linearBackward(gpu, { dy, weight: data, scales }, { dx }, { scale, accumulate: accumulate || first > 0, shard });
+    first += data.shape[0]!;
+  }
+}
+
+/** y [T, K] = the matrix's rows `ids` [T]. */
+export function gather(gpu: Gpu, { matrix, ids }: { matrix: Matrix; ids: Tensor }, { y }: { y: Tensor }): void {
+  let first = 0;
+  for (const { data, scales } of matrix) {
+    embedding(gpu, { table: data, scales, ids }, { y }, first);
+    first += data.shape[0]!;
+  }
+}
