@@ -37,8 +37,9 @@ export interface TrainOptions {
 
 /** A pair to train on. */
 export interface TrainingPair extends TokenPair {
-  /** Focal loss: 1 for the rejected tokens that count, in policy and reference alike; all of them where it is absent. */
+  /** Focal loss: 1 for the tokens that count, in policy and reference alike; all of a side where its mask is absent. */
   readonly rejectedMask?: readonly number[];
+  readonly chosenMask?: readonly number[];
 }
 
 /** What a step reports. Preference metrics are absent for SFT, as in TRL. */
@@ -193,9 +194,9 @@ const noReference = ({ chosenIds, rejectedIds }: TokenPair): CompletionLogps => 
 
 function pairSums(pair: TrainingPair, policy: CompletionLogps, reference: CompletionLogps): PairLogps {
   return {
-    chosen: maskedSum(policy.chosen),
+    chosen: maskedSum(policy.chosen, pair.chosenMask),
     rejected: maskedSum(policy.rejected, pair.rejectedMask),
-    refChosen: maskedSum(reference.chosen),
+    refChosen: maskedSum(reference.chosen, pair.chosenMask),
     refRejected: maskedSum(reference.rejected, pair.rejectedMask),
     chosenLength: pair.chosenIds.length,
     rejectedLength: pair.rejectedIds.length,
@@ -222,8 +223,8 @@ function rowDerivatives(
   const fill = ([from, to]: readonly [number, number], derivative: number, keep?: readonly number[]) => {
     for (let row = from; row < to; row++) rows[row] = !keep || keep[row - from] === 1 ? derivative : 0;
   };
-  pairs.forEach(({ rejectedMask }, i) => {
-    fill(pack.sequences[2 * i]!, dChosen[first + i]!);
+  pairs.forEach(({ chosenMask, rejectedMask }, i) => {
+    fill(pack.sequences[2 * i]!, dChosen[first + i]!, chosenMask);
     fill(pack.sequences[2 * i + 1]!, dRejected[first + i]!, rejectedMask);
   });
   return rows;

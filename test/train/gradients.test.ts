@@ -102,6 +102,22 @@ describe.each(MODELS)("gradients of %s", (name) => {
   });
 });
 
+test("masks on both sides (the paper's known failure): PyTorch's loss and gradient norm", async () => {
+  const model = await loadModel(gpu, modelFiles("tiny-qwen2"), { dtype: "f32" });
+  const adapter = adapterFromFile(gpu, model, await readAdapter(folder("dpo/tiny-qwen2/r8/adapter"), model.config));
+  const { focal_both: want } = readJson<{ focal_both: { loss: number; grad_norm: number } }>("dpo/tiny-qwen2/r8/losses.json");
+  const masks = readJson<{ chosen: number[]; rejected: number[] }[]>("dpo/tiny-qwen2/focal_masks.json");
+  const trainer = new Trainer(gpu, model, adapter, options("focal"));
+  const pairs = goldenPairs("tiny-qwen2").map((pair, i) => ({ ...pair, chosenMask: masks[i]!.chosen, rejectedMask: masks[i]!.rejected }));
+  const { loss } = await trainer.computeGradients(pairs);
+  const squares = [...(await adapterGradients(gpu, adapter)).values()].flatMap(({ data }) => [...data].map((value) => value * value));
+  expect(Math.abs(loss - want.loss)).toBeLessThan(1e-5);
+  expect(Math.abs(Math.sqrt(squares.reduce((sum, value) => sum + value, 0)) / want.grad_norm - 1)).toBeLessThan(1e-4);
+  trainer.free();
+  freeAdapter(gpu, adapter);
+  freeModel(gpu, model);
+});
+
 interface OptimRun {
   schedule: "linear" | "cosine" | "constant";
   weight_decay: number;
