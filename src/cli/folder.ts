@@ -22,6 +22,11 @@ export async function folderFiles(folder: string): Promise<ModelFiles> {
 async function openFile(root: string, path: string): Promise<ByteSource | null> {
   const file = resolve(root, path);
   if (!file.startsWith(root + sep)) throw new InputError(`${path}: lies outside of ${root}.`);
+  return openPath(file);
+}
+
+/** A file on disk, or null where there is none. */
+export async function openPath(file: string): Promise<ByteSource | null> {
   const found = await statOrNull(file);
   if (!found?.isFile()) return null;
   return { name: file, size: found.size, slice: (begin, end) => readSlice(file, begin, end) };

@@ -1,9 +1,12 @@
 // What most commands begin with: the device, the model on it, the judge, the problems. Everything is looked at before the slow part.
+import { basename } from "node:path";
 import { findChromium, softwareDriver } from "../../scripts/find_chromium.mjs";
 import type { Engine } from "../ap2o/engine_student.ts";
 import { openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
+import type { ModelFiles } from "../model/files.ts";
+import { GgufFolder } from "../model/gguf.ts";
 import { type Adapter, adapterFromFile } from "../model/lora.ts";
 import { loadModel, type WeightDtype } from "../model/model.ts";
 import { readAdapter } from "../model/peft.ts";
@@ -11,12 +14,12 @@ import type { Judge } from "../python/judge.ts";
 import { readProblems, selectProblems } from "../tasks/formats.ts";
 import type { Problem } from "../tasks/problem.ts";
 import { choiceFlag, listFlag, textFlag } from "./flags.ts";
-import { folderFiles } from "./folder.ts";
+import { folderFiles, openPath } from "./folder.ts";
 import { callerPath, DEMO_MODEL, DEMO_PROBLEMS, readInput } from "./paths.ts";
 import type { Progress } from "./progress.ts";
 
 export const MODEL_FLAGS = {
-  model: textFlag("FOLDER", "the model: a Hugging Face folder (the embedded one)", ""),
+  model: textFlag("PATH", "the model: a Hugging Face folder or a GGUF file (the embedded one)", ""),
   dtype: choiceFlag(["f32", "f16"], "how its weights are kept on the GPU", "f32"),
 } as const;
 
@@ -29,7 +32,7 @@ export const PROBLEM_FLAGS = {
 
 /** Opens the device and loads the model onto it. Throws an InputError where the folder or the adapter is missing or unfit. */
 export async function openEngine(values: { model: string; dtype: WeightDtype }, progress: Progress): Promise<Engine> {
-  const files = await folderFiles(values.model === "" ? DEMO_MODEL : callerPath(values.model));
+  const files = await openModelFiles(values.model);
   offerSoftwareDriver();
   const { device, adapter } = await openDevice().catch((error: unknown) => {
     throw new InputError(error instanceof Error ? error.message : String(error));
@@ -39,6 +42,14 @@ export async function openEngine(values: { model: string; dtype: WeightDtype }, 
   const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress });
   progress.say(`${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`);
   return { gpu, model, device: adapter };
+}
+
+/** The files of --model: a folder's, or what a GGUF file stands for. */
+async function openModelFiles(model: string): Promise<ModelFiles> {
+  if (model === "") return folderFiles(DEMO_MODEL);
+  const path = callerPath(model);
+  const source = path.toLowerCase().endsWith(".gguf") ? await openPath(path) : null;
+  return source ? GgufFolder.open(basename(path).slice(0, -".gguf".length), source) : folderFiles(path);
 }
 
 /** Lets Dawn fall back on the SwiftShader of the Chromium that judges, wherever it lies, after the machine's own drivers. */

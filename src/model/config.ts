@@ -19,6 +19,12 @@ export interface Llama3Scaling {
   originalContextLength: number;
 }
 
+/** What GGUF files carry instead of llama3's settings: each inverse frequency is divided by its own number. */
+export interface FrequencyDivisors {
+  type: "divisors";
+  divisors: number[]; // [headSize / 2]
+}
+
 export interface ModelConfig {
   family: Family;
   /** Width of the residual stream, and of the feed-forward layer. */
@@ -40,7 +46,7 @@ export interface ModelConfig {
   outputBias: boolean;
   /** RMSNorm over each head of q and k, before the rotation. */
   qkNorm: boolean;
-  rope: { theta: number; scaling: null | RopeScaling | Llama3Scaling };
+  rope: { theta: number; scaling: null | RopeScaling | Llama3Scaling | FrequencyDivisors };
   eosTokenIds: number[];
 }
 
@@ -130,6 +136,10 @@ export function readConfig(json: unknown, file: string): ModelConfig {
     eosTokenIds: readTokenIds(json.eos_token_id, "eos_token_id", file),
   };
   if (heads % config.kvHeads !== 0) throw fields.fail("num_key_value_heads", `expected a divisor of num_attention_heads ${heads}`);
+  const { scaling } = config.rope;
+  if (scaling?.type === "divisors" && scaling.divisors.length !== config.headSize / 2) {
+    throw new InputError(`${file}: expected ${config.headSize / 2} divisors of the rotary frequencies, found ${scaling.divisors.length}.`);
+  }
   if (config.headSize % 2 !== 0) throw fields.fail("head_dim", `expected an even head size, found ${config.headSize}`);
   return config;
 }
@@ -194,6 +204,11 @@ function readScaling(rope: Fields): ModelConfig["rope"]["scaling"] {
   const field = rope.has("rope_type") ? "rope_type" : "type";
   const type = rope.json[field] ?? "default";
   if (type === "linear") return { type, factor: rope.positive("factor") };
+  if (type === "divisors") {
+    const divisors = rope.json[type];
+    if (Array.isArray(divisors) && divisors.every((d) => typeof d === "number" && d > 0)) return { type, divisors };
+    throw rope.fail(type, "expected numbers above 0");
+  }
   if (type === "llama3") {
     const scaling: Llama3Scaling = {
       type,
@@ -229,12 +244,13 @@ export function readTokenIds(value: unknown, field: string, file: string): numbe
 export function inverseFrequencies(config: ModelConfig): Float32Array<ArrayBuffer> {
   const { headSize, rope } = config;
   const frequencies = new Float32Array(headSize / 2);
-  for (let i = 0; i < frequencies.length; i++) frequencies[i] = scaledFrequency(rope.theta ** ((-2 * i) / headSize), rope.scaling);
+  for (let i = 0; i < frequencies.length; i++) frequencies[i] = scaledFrequency(rope.theta ** ((-2 * i) / headSize), i, rope.scaling);
   return frequencies;
 }
 
-function scaledFrequency(frequency: number, scaling: ModelConfig["rope"]["scaling"]): number {
+function scaledFrequency(frequency: number, i: number, scaling: ModelConfig["rope"]["scaling"]): number {
   if (scaling === null) return frequency;
+  if (scaling.type === "divisors") return frequency / scaling.divisors[i]!;
   if (scaling.type === "linear") return frequency / scaling.factor;
   // Turns within the original context: many turns stay, few are stretched by the factor, a linear ramp between.
   const turns = (scaling.originalContextLength * frequency) / (2 * Math.PI);

@@ -11,6 +11,16 @@ export interface ModelFiles {
   open(path: string): Promise<ByteSource | null>;
 }
 
+/** A tensor in one of a model's files. */
+export interface StoredTensor {
+  readonly source: ByteSource;
+  /** As the file's format calls it. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Values of the rows [from, to), as float32; a tensor of one dimension is one row. null: a dtype that no weight has. */
+  readonly readRows: ((from: number, to: number) => Promise<Float32Array<ArrayBuffer>>) | null;
+}
+
 /**
  * Files below a base address. They are read by range requests where the server answers those, else as a whole.
  * @param id the model's name

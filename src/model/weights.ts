@@ -1,19 +1,15 @@
-// The weights of a model folder: one model.safetensors, or several files and an index that says which tensor lies where.
+// The weights of a model: one model.safetensors, several files and an index that says which tensor lies where, or a GGUF file.
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { InputError } from "../input_error.ts";
 import type { ModelConfig } from "./config.ts";
-import { type ModelFiles, readJson } from "./files.ts";
+import { type ModelFiles, readJson, type StoredTensor } from "./files.ts";
+import { GgufFolder } from "./gguf.ts";
 import { type ByteSource, f32ToF16Bits, readSafetensorsHeader, readTensorF32, type TensorInfo } from "./safetensors.ts";
 import { weightShapes } from "./weight_shapes.ts";
 
-/** A tensor and the file that holds it. */
-export interface StoredTensor {
-  source: ByteSource;
-  info: TensorInfo;
-}
-
+const FLOATS: readonly string[] = ["F32", "F16", "BF16"];
 const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 
@@ -25,7 +21,7 @@ const SLICE_BYTES = 1 << 24;
  * @throws InputError where the folder has no weights or they are damaged
  */
 export async function openWeights(files: ModelFiles): Promise<WeightFile> {
-  return new WeightFile(files.id, await findTensors(files));
+  return new WeightFile(files.id, files instanceof GgufFolder ? files.tensors : await findTensors(files));
 }
 
 async function findTensors(files: ModelFiles): Promise<Map<string, StoredTensor>> {
@@ -53,7 +49,16 @@ async function openShard(files: ModelFiles, file: string): Promise<Map<string, S
 
 async function tensorsOf(source: ByteSource): Promise<Map<string, StoredTensor>> {
   const { tensors } = await readSafetensorsHeader(source);
-  return new Map([...tensors].map(([name, info]) => [name, { source, info }]));
+  return new Map([...tensors].map(([name, info]) => [name, storedTensor(source, info)]));
+}
+
+function storedTensor(source: ByteSource, info: TensorInfo): StoredTensor {
+  const { dtype, shape, begin, end } = info;
+  const rows = shape.length > 1 ? shape[0]! : 1;
+  const rowBytes = (end - begin) / rows;
+  const readRows = (from: number, to: number) =>
+    readTensorF32(source, { ...info, begin: begin + from * rowBytes, end: begin + to * rowBytes });
+  return { source, dtype, shape, readRows: FLOATS.includes(dtype) ? readRows : null };
 }
 
 function weightMap(index: unknown): [string, string][] {
@@ -81,24 +86,25 @@ export class WeightFile {
     for (const [name, shape] of weightShapes(config)) this.#find(name, shape);
   }
 
-  /** A tensor's values, row-major; all of them finite. */
-  async readF32(name: string, shape: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
-    const { source, info } = this.#find(name, shape);
-    const values = await readTensorF32(source, info);
+  /** A tensor's values, row-major; all of them finite. `rows` [from, to): only these rows of a matrix. */
+  async readF32(name: string, shape: readonly number[], rows?: readonly [number, number]): Promise<Float32Array<ArrayBuffer>> {
+    const { source, readRows } = this.#find(name, shape);
+    const [from, to] = rows ?? [0, shape.length > 1 ? shape[0]! : 1];
+    const values = await readRows(from, to);
     const wrong = values.findIndex((value) => !Number.isFinite(value));
-    if (wrong >= 0) throw new InputError(`${source.name}: tensor "${name}": expected finite values, found ${values[wrong]} at ${wrong}.`);
-    return values;
+    if (wrong < 0) return values;
+    const at = wrong + (values.length / (to - from)) * from;
+    throw new InputError(`${source.name}: tensor "${name}": expected finite values, found ${values[wrong]} at ${at}.`);
   }
 
-  /** A tensor's values as half-precision bit patterns, rounded to nearest even where the file has more digits. */
-  async readF16(name: string, shape: readonly number[]): Promise<Uint16Array<ArrayBuffer>> {
-    const values = await this.readF32(name, shape);
+  /** The same as half-precision bit patterns, rounded to nearest even where the file has more digits. */
+  async readF16(name: string, shape: readonly number[], rows?: readonly [number, number]): Promise<Uint16Array<ArrayBuffer>> {
+    const values = await this.readF32(name, shape, rows);
     const halves = f32ToF16Bits(values);
     const wrong = halves.findIndex((half) => (half & 0x7c00) === 0x7c00);
-    if (wrong >= 0) {
-      throw new InputError(`${this.folder}: tensor "${name}": ${values[wrong]} at ${wrong} is too large for dtype f16; use f32.`);
-    }
-    return halves;
+    if (wrong < 0) return halves;
+    const at = wrong + (rows ? (values.length / (rows[1] - rows[0])) * rows[0] : 0);
+    throw new InputError(`${this.folder}: tensor "${name}": ${values[wrong]} at ${at} is too large for dtype f16; use f32.`);
   }
 
   /** SHA-256 over the weight files' bytes, the files in the order of their names. */
@@ -114,16 +120,15 @@ export class WeightFile {
     return bytesToHex(digest.digest());
   }
 
-  #find(name: string, shape: readonly number[]): StoredTensor {
+  #find(name: string, shape: readonly number[]) {
     const tensor = this.tensors.get(name);
     if (!tensor) throw new InputError(`${this.folder}: expected tensor "${name}" of shape [${shape}] by config.json, found none.`);
-    const { source, info } = tensor;
-    if (info.shape.length !== shape.length || info.shape.some((size, i) => size !== shape[i])) {
-      throw new InputError(`${source.name}: tensor "${name}": expected shape [${shape}] by config.json, found [${info.shape}].`);
+    const found = tensor.shape;
+    if (found.length !== shape.length || found.some((size, i) => size !== shape[i])) {
+      throw new InputError(`${tensor.source.name}: tensor "${name}": expected shape [${shape}] by config.json, found [${found}].`);
     }
-    if (info.dtype !== "F32" && info.dtype !== "F16" && info.dtype !== "BF16") {
-      throw new InputError(`${source.name}: tensor "${name}": expected dtype F32, F16 or BF16, found ${info.dtype}.`);
-    }
-    return tensor;
+    const { readRows } = tensor;
+    if (readRows) return { ...tensor, readRows };
+    throw new InputError(`${tensor.source.name}: tensor "${name}": expected dtype F32, F16 or BF16, found ${tensor.dtype}.`);
   }
 }
