@@ -97,6 +97,15 @@ export class Run {
     return this.#steps;
   }
 
+  /** Whether what was known before the run went on has all been told again. */
+  get caughtUp(): boolean {
+    return !this.#past();
+  }
+
+  get finished(): boolean {
+    return this.#results.after_last !== undefined;
+  }
+
   /** What there is so far; not to be called while `events()` is being pulled. */
   async kept(): Promise<Kept> {
     const last = this.#last ?? (await this.#inputs.student.weights());
@@ -351,7 +360,7 @@ export class Run {
       ...this.#results,
       steps: this.#steps,
       totalSteps: this.#totalSteps,
-      finished: this.#results.after_last !== undefined,
+      finished: this.finished,
       pairs: this.#pairs,
       tokens: this.#tokens,
       bestStep: this.#best?.step ?? this.#steps,

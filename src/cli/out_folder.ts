@@ -1,7 +1,8 @@
 // The folder of --out: made and tried before work starts, so that nobody waits an hour for a disk that is full.
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { InputError } from "../input_error.ts";
+import { writeWhole } from "./write_whole.ts";
 
 /** Room that must be there before work starts. */
 const PROBE_BYTES = 4 * 1024 * 1024;
@@ -25,20 +26,17 @@ export class OutFolder {
   }
 
   /** Appends to a file of the folder; what an earlier run left in it goes with the first call. */
-  append(file: string, text: string): void {
+  append(file: string, content: string | Uint8Array): void {
     intoSentence(this.path, () => {
-      if (this.#begun.has(file)) appendFileSync(join(this.path, file), text);
-      else this.write(file, text);
+      if (this.#begun.has(file)) appendFileSync(join(this.path, file), content);
+      else this.write(file, content);
     });
     this.#begun.add(file);
   }
 
   /** Writes a whole file; folders on its way are made. */
   write(file: string, content: string | Uint8Array): void {
-    intoSentence(this.path, () => {
-      mkdirSync(dirname(join(this.path, file)), { recursive: true });
-      writeFileSync(join(this.path, file), content);
-    });
+    intoSentence(this.path, () => writeWhole(join(this.path, file), content));
   }
 
   /** Removes files of an earlier run. */

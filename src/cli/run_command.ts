@@ -1,6 +1,9 @@
 // errata run: the whole loop and the evaluation before and after it.
 
-import { newStudent } from "../ap2o/engine_student.ts";
+import { createHash, randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { RunConfig } from "../ap2o/config.ts";
+import { type Engine, newStudent } from "../ap2o/engine_student.ts";
 import { METHODS } from "../ap2o/methods.ts";
 import { configOf, PRESETS, type PresetName } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
@@ -8,13 +11,18 @@ import { appendsOf } from "../ap2o/run_files.ts";
 import { InputError } from "../input_error.ts";
 import { writeAdapter } from "../model/peft.ts";
 import type { RunEvent } from "../records.ts";
+import { differences, hasStoredRun, type RunHead, RunKeeper, readStoredRun, type StoredRun } from "../storage/run_store.ts";
+import type { Problem } from "../tasks/problem.ts";
 import { PROMPT_STYLES } from "../tasks/prompt.ts";
 import type { Command } from "./command.ts";
+import { diskFolder } from "./disk_folder.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
 import { MODEL_FLAGS, openEngine, openJudge, openProblems, PROBLEM_FLAGS } from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath } from "./paths.ts";
 import { duration, type Progress } from "./progress.ts";
+import { lockFolder } from "./run_lock.ts";
+import { finishedRun } from "./run_record.ts";
 
 const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 const FILES = [
@@ -28,6 +36,8 @@ const FILES = [
   "adapter",
   "adapter_last",
 ];
+/** Where a run that is not finished keeps what it needs to go on. */
+const UNFINISHED = "unfinished";
 
 const flags = {
   method: choiceFlag(METHODS, "what it is trained on", "ap2o-h2l"),
@@ -41,6 +51,7 @@ const flags = {
   scope: choiceFlag(["problem", "corpus"], "an error is frequent within its problem or over all (problem)", null),
   "loss-type": textFlag("NAME", "the objective: sigmoid (DPO), ipo, simpo, cal_dpo, hinge ... by TRL's names", null),
   "shuffle-verdicts": switchFlag("the control: the exam's verdicts are permuted, so that nothing can be learned from them"),
+  resume: switchFlag("go on with the run that was stopped in --out, wherever it was, as if it had not been; give its flags again"),
   set: listFlag("NAME=VALUE,...", "other settings, by their names in run.json's config", [], readSetting),
 } as const;
 
@@ -49,9 +60,11 @@ export const runCommand: Command<typeof flags> = {
   summary: "the whole loop: exam, analysis, correction, quiz; evaluation before and after",
   description: `Lets the model sit an exam, sorts its failures, trains a LoRA adapter on them in the method's order, quizzes it in between and evaluates it before
 and after. Writes run.json, samples.jsonl, results.jsonl, notebook.json, preferences.jsonl, metrics.jsonl, quizzes.jsonl, adapter/ (the best
-quiz's weights, PEFT) and adapter_last/; prints run.json's main figures. Ctrl-C stops and keeps what was trained.
+quiz's weights, PEFT) and adapter_last/; prints run.json's main figures. Ctrl-C stops and keeps what was trained. Whatever stops it, a
+kill or a power cut included: the same command with --resume goes on, and gives the same files to the byte (times and rates apart).
 
   errata run --preset smoke --out SMOKE
+  errata run --preset smoke --out SMOKE --resume
   errata run --method ap2o-l2h --seed 2 --set steps=160,learning_rate=2e-4 --out RUN`,
   flags,
   run: async (values, { print, progress, interrupted }) => {
@@ -65,47 +78,104 @@ quiz's weights, PEFT) and adapter_last/; prints run.json's main figures. Ctrl-C 
     };
     const config = configOf(values.preset, values.method, values.seed, { ...named, ...Object.fromEntries(values.set) });
     const problems = openProblems(values, values.seed);
-    const out = new OutFolder(callerPath(values.out));
-    out.remove(...FILES);
-
-    const judging = openJudge(progress);
-    judging.catch(() => {}); // reported below, after the engine's own message
-    const engine = await openEngine(values, progress);
-    const judge = await judging;
+    const path = callerPath(values.out);
+    const out = new OutFolder(path);
+    const folder = diskFolder(join(path, UNFINISHED));
+    const unfinished = await hasStoredRun(folder);
+    if (unfinished && !values.resume) {
+      throw new InputError(`${path} holds an unfinished run: go on with it by --resume, or delete ${folder.name} to begin anew.`);
+    }
+    const record = values.resume && !unfinished ? finishedRun(path, { preset: values.preset, config }) : null;
+    if (record) {
+      out.remove(UNFINISHED);
+      progress.say("the run is finished: there is nothing left to do");
+      return print(summaryOf(record));
+    }
+    const unlock = lockFolder(folder.name);
     try {
-      const run = new Run({
-        preset: values.preset,
-        config,
-        problems,
-        student: newStudent(engine, config),
-        judge,
-        now: () => performance.now(),
-      });
+      const stored = unfinished ? await readStoredRun(folder) : null;
+      if (unfinished && !stored) progress.say(`the beginning of the run in ${folder.name} is damaged: it begins anew`);
+      if (!stored) out.remove(...FILES);
+      const judging = openJudge(progress);
+      judging.catch(() => {}); // reported below, after the engine's own message
+      const engine = await openEngine(values, progress);
+      const judge = await judging;
       try {
-        for await (const event of run.events()) {
-          for (const { file, text } of appendsOf(event)) out.append(file, text);
-          tell(event, progress);
-          if (interrupted.aborted) break;
-        }
-      } catch (error) {
-        if (run.steps > 0) await keep(run, out, engine.model.id).catch(() => null); // what went wrong first is what is told
-        throw error;
+        const head = headOf(values.preset, config, problems, engine);
+        if (stored) checkSame(stored, head, path, progress);
+        const now = () => performance.now();
+        const keeper = await (stored ? RunKeeper.goOn(folder, stored, now) : RunKeeper.begin(folder, head, now));
+        const student = newStudent(engine, config);
+        const run = new Run({ preset: values.preset, config, problems, student, judge, now, keeper, ...(stored && { past: stored }) });
+        await pull(run, out, engine.model.id, progress, interrupted);
+        await keeper.close();
+        print(summaryOf(await keep(run, out, engine.model.id)));
+        if (!run.finished) return progress.say("go on with it by --resume");
+        progress.say(`keeping it safe took ${keeper.seconds.toFixed(1)} s`);
+        await folder.remove("journal"); // first: without it the rest is of no use
+        out.remove(UNFINISHED);
+      } finally {
+        await judge.close();
       }
-      const { method, seed, exam, before, after, after_last, steps, bestStep, seconds } = await keep(run, out, engine.model.id);
-      print(JSON.stringify({ method, seed, exam, before, after, after_last, steps, bestStep, seconds }));
     } finally {
-      await judge.close();
+      unlock();
     }
   },
 };
 
+function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { model, device }: Engine): RunHead {
+  return {
+    id: randomUUID(),
+    started: new Date().toISOString(),
+    preset,
+    config,
+    model: { id: model.id, dtype: model.dtype, sha256: model.sha256 },
+    problems: createHash("sha256").update(JSON.stringify(problems)).digest("hex"),
+    device: [device.vendor, device.architecture, device.description].join(" "),
+  };
+}
+
+/** @throws InputError where the stored run was begun with anything else than what is asked for now */
+function checkSame({ head, warnings }: StoredRun, wanted: RunHead, path: string, progress: Progress): void {
+  const different = differences(head, wanted);
+  if (different.length > 0) {
+    throw new InputError(
+      `The run in ${path} was begun with other settings: ${different.join(", ")}; give the same ones, or name another --out.`,
+    );
+  }
+  for (const warning of warnings) progress.say(`warning: ${warning}`);
+  if (head.device !== wanted.device) {
+    progress.say(
+      `warning: the run was begun on another GPU or driver (${head.device}): from here on its numbers may differ in the last digits.`,
+    );
+  }
+}
+
+/** Pulls the run to its end, or to an interrupt; its files grow with it. */
+async function pull(run: Run, out: OutFolder, modelId: string, progress: Progress, interrupted: AbortSignal): Promise<void> {
+  try {
+    for await (const event of run.events()) {
+      for (const { file, text } of appendsOf(event)) out.append(file, text);
+      tell(event, progress);
+      if (interrupted.aborted && run.caughtUp) break;
+    }
+  } catch (error) {
+    if (run.steps > 0) await keep(run, out, modelId).catch(() => null); // what went wrong first is what is told
+    throw error;
+  }
+}
+
 /** Writes what the run leaves behind, finished or not; gives run.json. */
 async function keep(run: Run, out: OutFolder, modelId: string): Promise<Record<string, unknown>> {
   const { run: record, best, last } = await run.kept();
-  out.write("run.json", `${JSON.stringify(record, null, 2)}\n`);
   for (const { path, bytes } of writeAdapter(best, modelId)) out.write(`adapter/${path}`, bytes);
   for (const { path, bytes } of writeAdapter(last, modelId)) out.write(`adapter_last/${path}`, bytes);
+  out.write("run.json", `${JSON.stringify(record, null, 2)}\n`);
   return record;
+}
+
+function summaryOf({ method, seed, exam, before, after, after_last, steps, bestStep, seconds }: Record<string, unknown>): string {
+  return JSON.stringify({ method, seed, exam, before, after, after_last, steps, bestStep, seconds });
 }
 
 /** Tells an event on stderr: what goes on in the live line, what stays in a line of its own. */

@@ -53,10 +53,20 @@ function readLine(line: Uint8Array, before: string, decoder: TextDecoder): { val
     const text = decoder.decode(line);
     const json = text.slice(HASH_CHARACTERS + 1);
     const hash = hashOf(before, json);
-    return text.slice(0, HASH_CHARACTERS + 1) === `${hash} ` ? { value: JSON.parse(json), hash } : null;
+    return text.slice(0, HASH_CHARACTERS + 1) === `${hash} ` ? { value: JSON.parse(json, readNumber), hash } : null;
   } catch {
     return null; // not UTF-8, or not JSON: damaged like any other
   }
+}
+
+/** JSON has no NaN and no infinity: they are kept as {"number": "NaN"}. */
+function writeNumber(_key: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isFinite(value) ? { number: String(value) } : value;
+}
+
+function readNumber(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || !("number" in value) || Object.keys(value).length !== 1) return value;
+  return Number(value.number);
 }
 
 function latin1(bytes: Uint8Array): string {
@@ -90,7 +100,7 @@ export class Journal {
   }
 
   async append(entry: unknown): Promise<void> {
-    const json = JSON.stringify(entry);
+    const json = JSON.stringify(entry, writeNumber);
     this.#hash = hashOf(this.#hash, json);
     await this.#log.append(new TextEncoder().encode(`${this.#hash} ${json}\n`));
   }
