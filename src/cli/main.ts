@@ -7,6 +7,7 @@ import { describeFlags, type Flags, readFlags } from "./flags.ts";
 import { generateCommand } from "./generate_command.ts";
 import { judgeCommand } from "./judge_command.ts";
 import { logpsCommand } from "./logps_command.ts";
+import { mergeCommand } from "./merge_command.ts";
 import { ROOT } from "./paths.ts";
 import { openProgress } from "./progress.ts";
 import { runCommand } from "./run_command.ts";
@@ -39,6 +40,7 @@ const ENTRIES: readonly Entry[] = [
   entryOf(generateCommand),
   entryOf(logpsCommand),
   entryOf(trainCommand),
+  entryOf(mergeCommand),
   entryOf(judgeCommand),
 ];
 

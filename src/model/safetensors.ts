@@ -24,6 +24,10 @@ const BYTES_PER_VALUE = {
 
 export type Dtype = keyof typeof BYTES_PER_VALUE;
 
+export function tensorBytes(dtype: Dtype, shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, BYTES_PER_VALUE[dtype]);
+}
+
 /** The reference implementation refuses longer headers too. */
 const MAX_HEADER_BYTES = 100_000_000;
 
@@ -167,7 +171,7 @@ function readEntry(name: string, entry: unknown, headerEnd: number, fail: Fail):
   }
   const [begin, end]: number[] = offsets;
   if (begin! > end!) throw failTensor(`expected data_offsets in order, found ${brief(offsets)}.`);
-  const bytes = shape.reduce((product, size) => product * size, BYTES_PER_VALUE[dtype]);
+  const bytes = tensorBytes(dtype, shape);
   if (end! - begin! !== bytes) {
     throw failTensor(
       `expected ${bytes} bytes for shape ${brief(shape)} of ${dtype}, found ${end! - begin!} (data_offsets ${brief(offsets)}).`,
@@ -276,8 +280,46 @@ function roundShift(value: number, shift: number): number {
   return (value + half) >>> shift;
 }
 
+/** float32 values rounded to bfloat16 as PyTorch does it: to nearest, ties to even; NaN stays NaN. Gives bit patterns. */
+export function f32ToBf16Bits(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < halves.length; i++) {
+    const isNaN32 = (bits[i]! & 0x7fffffff) > 0x7f800000;
+    halves[i] = isNaN32 ? (bits[i]! >>> 16) | 0x40 : roundShift(bits[i]!, 16);
+  }
+  return halves;
+}
+
 /**
- * Writes float32 tensors as the reference implementation does: sorted by name, the header padded with spaces to eight bytes.
+ * The bytes before the tensors of a file, as the reference implementation writes them: padded with spaces to a multiple of eight.
+ * @param tensors in the order in which their bytes follow
+ * @throws Error where a name is given twice
+ */
+export function safetensorsHeader(
+  tensors: readonly { name: string; dtype: Dtype; shape: readonly number[] }[],
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array<ArrayBuffer> {
+  const entries: [string, unknown][] = [];
+  if (metadata) entries.push(["__metadata__", Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)))]);
+  const names = new Set<string>();
+  let end = 0;
+  for (const { name, dtype, shape } of tensors) {
+    if (names.has(name)) throw new Error(`${name} is given twice.`);
+    names.add(name);
+    const begin = end;
+    end += tensorBytes(dtype, shape);
+    entries.push([name, { dtype, shape, data_offsets: [begin, end] }]);
+  }
+  const text = new TextEncoder().encode(`{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",")}}`);
+  const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(text, 8);
+  return header;
+}
+
+/**
+ * Writes float32 tensors as the reference implementation does: sorted by name.
  * @throws Error where a shape and its data disagree, or a name is given twice
  */
 export function writeSafetensors(
@@ -285,24 +327,18 @@ export function writeSafetensors(
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
   const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const entries: [string, unknown][] = [];
-  if (metadata) entries.push(["__metadata__", Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)))]);
-  let end = 0;
   for (const { name, shape, data } of sorted) {
     if (shape.reduce((product, size) => product * size, 1) !== data.length) {
       throw new Error(`${name}: shape [${shape}] does not hold ${data.length} values.`);
     }
-    if (entries.at(-1)?.[0] === name) throw new Error(`${name} is given twice.`);
-    entries.push([name, { dtype: "F32", shape, data_offsets: [end, (end += data.byteLength)] }]);
   }
-  const header = new TextEncoder().encode(
-    `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",")}}`,
+  const header = safetensorsHeader(
+    sorted.map(({ name, shape }) => ({ name, dtype: "F32", shape })),
+    metadata,
   );
-  const begin = 8 + Math.ceil(header.length / 8) * 8;
-  const file = new Uint8Array(begin + end).fill(0x20, 0, begin);
-  new DataView(file.buffer).setBigUint64(0, BigInt(begin - 8), true);
-  file.set(header, 8);
-  let offset = begin;
+  const file = new Uint8Array(sorted.reduce((bytes, { data }) => bytes + data.byteLength, header.length));
+  file.set(header);
+  let offset = header.length;
   for (const { data } of sorted) {
     file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
     offset += data.byteLength;
