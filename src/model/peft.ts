@@ -14,6 +14,8 @@ export interface LoraConfig {
   target_modules: string[];
   /** Scale alpha / sqrt(r) instead of alpha / r. */
   use_rslora: boolean;
+  /** Does nothing but in training, which refuses it. */
+  lora_dropout?: number;
 }
 
 export interface AdapterFile {
@@ -55,7 +57,7 @@ export function adapterShapes(lora: LoraConfig, model: ModelConfig): Map<string,
 export async function readAdapter(files: ModelFiles, model: ModelConfig): Promise<AdapterFile> {
   const json = await readJson(files, CONFIG);
   if (json === null) throw new InputError(`${files.id}: expected a PEFT adapter, found no ${CONFIG}.`);
-  const config = readLoraConfig(json, `${files.id}/${CONFIG}`);
+  const config = readLoraConfig(json, `${files.id}/${CONFIG}`, model);
   const source = await files.open(WEIGHTS);
   if (!source) throw new InputError(`${files.id}: expected a PEFT adapter, found no ${WEIGHTS}.`);
   const { tensors: found } = await readSafetensorsHeader(source);
@@ -89,30 +91,64 @@ function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function readLoraConfig(json: unknown, file: string): LoraConfig {
+function readLoraConfig(json: unknown, file: string, model: ModelConfig): LoraConfig {
   if (!isObject(json)) throw new InputError(`${file}: expected an object with the adapter's settings.`);
   const fail = (field: string, expected: string) =>
     new InputError(`${file}: ${field} ${JSON.stringify(json[field]) ?? "is missing"}: ${expected}.`);
   if (json.peft_type !== "LORA") throw fail("peft_type", "expected LORA");
   refuseSettings(json, fail);
-  const { r, lora_alpha, use_rslora } = json;
+  const { r, lora_alpha, use_rslora, lora_dropout = 0 } = json;
   if (typeof r !== "number" || !Number.isSafeInteger(r) || r < 1) throw fail("r", "expected a whole number of at least 1");
   if (typeof lora_alpha !== "number" || !Number.isFinite(lora_alpha)) throw fail("lora_alpha", "expected a number");
   if (use_rslora !== undefined && typeof use_rslora !== "boolean") throw fail("use_rslora", "expected true or false");
-  return { r, lora_alpha, target_modules: readTargets(json.target_modules, fail), use_rslora: use_rslora ?? false };
+  if (typeof lora_dropout !== "number" || !(lora_dropout >= 0 && lora_dropout < 1)) throw fail("lora_dropout", "expected a share below 1");
+  const config = { r, lora_alpha, target_modules: readTargets(json.target_modules, model, fail), use_rslora: use_rslora ?? false };
+  return lora_dropout === 0 ? config : { ...config, lora_dropout };
 }
 
 type Fail = (field: string, expected: string) => InputError;
 
-/** PEFT allows a list of names, or "all-linear": every linear layer but the head. Another text is a regular expression. */
-function readTargets(value: unknown, fail: Fail): Projection[] {
+/**
+ * The projections that target_modules names, as PEFT reads it: a list of module names or of their ends ("q_proj", "self_attn.q_proj",
+ * or every "model.layers.0.self_attn.q_proj", which is what PEFT saves for "all-linear"), or a text, which is a regular expression
+ * over whole names, or "all-linear": every linear layer but the head.
+ */
+function readTargets(value: unknown, { layers }: ModelConfig, fail: Fail): Projection[] {
   if (value === "all-linear") return [...PROJECTIONS];
+  const isTarget = targetTest(value, fail);
+  const modules = PROJECTIONS.map((projection) => {
+    const paths = Array.from({ length: layers }, (_, i) => `model.layers.${i}.${projectionPath(projection)}`);
+    return { projection, paths, targeted: paths.filter(isTarget) };
+  });
+  const partial = modules.find(({ paths, targeted }) => targeted.length > 0 && targeted.length < paths.length);
+  if (partial) throw fail("target_modules", `expected ${partial.projection} in all ${layers} layers or in none`);
+  const targets = modules.filter(({ targeted }) => targeted.length > 0).map(({ projection }) => projection);
+  if (targets.length === 0) throw fail("target_modules", `expected some of ${PROJECTIONS.join(", ")}`);
+  return targets;
+}
+
+/** Whether a module's whole name is a target. Targets that name no projection, such as the embedding, are refused. */
+function targetTest(value: unknown, fail: Fail): (path: string) => boolean {
+  if (typeof value === "string") {
+    const pattern = readPattern(value, fail);
+    if (OTHER_MODULES.some((path) => pattern.test(path))) throw fail("target_modules", "only projections can be run");
+    return (path) => pattern.test(path);
+  }
   const names: unknown[] = Array.isArray(value) ? value : [];
-  const unknown = names.find((name) => typeof name !== "string" || !isProjection(name));
-  if (names.length === 0 || unknown !== undefined) {
+  if (!names.every((name) => typeof name === "string" && isProjection(name.slice(name.lastIndexOf(".") + 1)))) {
     throw fail("target_modules", `expected a list of names among ${PROJECTIONS.join(", ")}`);
   }
-  return PROJECTIONS.filter((name) => names.includes(name));
+  return (path) => names.some((name) => path === name || path.endsWith(`.${name}`));
+}
+
+const OTHER_MODULES = ["model.embed_tokens", "lm_head"];
+
+function readPattern(text: string, fail: Fail): RegExp {
+  try {
+    return new RegExp(`^(?:${text})$`);
+  } catch {
+    throw fail("target_modules", "expected a list of names, or a regular expression");
+  }
 }
 
 /** Settings of PEFT that change what an adapter computes, or how it trains, and that no kernel knows. */
@@ -148,10 +184,6 @@ function refuseSettings(json: Json, fail: Fail): void {
     if (!isOff(json[field])) throw fail(field, "this setting of PEFT cannot be run; expected it to be off");
   }
   if (json.bias !== undefined && json.bias !== "none") throw fail("bias", 'trained biases cannot be run; expected "none"');
-  // In inference dropout does nothing, so an adapter trained with it computes the same; going on training without it would not.
-  if (json.lora_dropout !== undefined && json.lora_dropout !== 0) {
-    throw fail("lora_dropout", "dropout cannot be run in training; set it to 0 to go on without it");
-  }
 }
 
 /**
@@ -166,7 +198,7 @@ export function writeAdapter({ config, tensors }: AdapterFile, baseModel: string
     inference_mode: true,
     init_lora_weights: true,
     lora_alpha: config.lora_alpha,
-    lora_dropout: 0,
+    lora_dropout: config.lora_dropout ?? 0,
     modules_to_save: null,
     peft_type: "LORA",
     r: config.r,

@@ -2,6 +2,7 @@
 // log-probabilities are computed once per pair and kept.
 
 import type { Gpu } from "../gpu/gpu.ts";
+import { InputError } from "../input_error.ts";
 import { backward } from "../model/backward.ts";
 import { headBackward } from "../model/head.ts";
 import { type Adapter, readArena, writeArena } from "../model/lora.ts";
@@ -74,7 +75,14 @@ export class Trainer {
   #steps = 0;
   #tokens = 0;
 
+  /** @throws InputError for an adapter with dropout: its training would be another one */
   constructor(gpu: Gpu, model: Model, adapter: Adapter, options: TrainOptions) {
+    const { lora_dropout } = adapter.config;
+    if (lora_dropout !== undefined) {
+      throw new InputError(
+        `adapter_config.json: lora_dropout ${lora_dropout}: dropout cannot be run in training; set it to 0 to go on without it.`,
+      );
+    }
     this.#gpu = gpu;
     this.#model = model;
     this.#adapter = adapter;

@@ -3,6 +3,7 @@ import { readConfig } from "../../src/model/config.ts";
 import type { ModelFiles } from "../../src/model/files.ts";
 import { adapterShapes, loraScale, readAdapter, writeAdapter } from "../../src/model/peft.ts";
 import { bytesSource, writeSafetensors } from "../../src/model/safetensors.ts";
+import { PROJECTIONS, projectionPath } from "../../src/model/weight_shapes.ts";
 import { findBytes, folder, MODELS, readBytes, readJson, readSafetensors, sameBytes } from "../golden/golden.ts";
 
 const WEIGHTS = "adapter_model.safetensors";
@@ -66,13 +67,30 @@ test("the scale is alpha / r, with rslora alpha / sqrt(r)", () => {
   expect(loraScale({ ...config, use_rslora: true })).toBe(8);
 });
 
-test("all-linear means the seven projections", async () => {
-  const json = { ...readJson<object>(`dpo/tiny-qwen2/r8/adapter/${CONFIG}`), target_modules: "all-linear" };
+test.each([
+  ["all-linear", "all-linear"],
+  ["whole names, as PEFT saves all-linear", PROJECTIONS.flatMap((p) => [0, 1, 2].map((i) => `model.layers.${i}.${projectionPath(p)}`))],
+  ["names from the layer on", PROJECTIONS.map((projection) => projectionPath(projection))],
+  ["a regular expression", "model\\.layers\\.\\d+\\.(self_attn|mlp)\\..*_proj"],
+])("target_modules that mean the seven projections: %s", async (_, target_modules) => {
+  const json = { ...readJson<object>(`dpo/tiny-qwen2/r8/adapter/${CONFIG}`), target_modules };
   const files = [
     { path: CONFIG, bytes: new TextEncoder().encode(JSON.stringify(json)) },
     { path: WEIGHTS, bytes: readBytes(`dpo/tiny-qwen2/r8/adapter/${WEIGHTS}`) },
   ];
   expect((await readAdapter(written(files), configOf("tiny-qwen2"))).config.target_modules).toHaveLength(7);
+});
+
+test("dropout does nothing in inference: it is read, and written again", async () => {
+  const json = { ...readJson<object>(`dpo/tiny-qwen2/r8/adapter/${CONFIG}`), lora_dropout: 0.05 };
+  const files = [
+    { path: CONFIG, bytes: new TextEncoder().encode(JSON.stringify(json)) },
+    { path: WEIGHTS, bytes: readBytes(`dpo/tiny-qwen2/r8/adapter/${WEIGHTS}`) },
+  ];
+  const adapter = await readAdapter(written(files), configOf("tiny-qwen2"));
+  expect(adapter.config.lora_dropout).toBe(0.05);
+  const [config] = writeAdapter(adapter, "tiny-qwen2");
+  expect(JSON.parse(new TextDecoder().decode(config!.bytes))).toMatchObject({ lora_dropout: 0.05 });
 });
 
 describe("refused with one sentence", () => {
@@ -93,13 +111,16 @@ describe("refused with one sentence", () => {
     ["DoRA", { use_dora: true }, "use_dora true: this setting of PEFT cannot be run; expected it to be off."],
     ["trained biases", { bias: "all" }, 'bias "all": trained biases cannot be run'],
     ["LoRA biases", { lora_bias: true }, "lora_bias true"],
-    ["dropout", { lora_dropout: 0.05 }, "lora_dropout 0.05: dropout cannot be run in training; set it to 0 to go on without it."],
+    ["a dropout that is none", { lora_dropout: 1 }, "lora_dropout 1: expected a share below 1."],
     ["ranks by module", { rank_pattern: { q_proj: 4 } }, 'rank_pattern {"q_proj":4}'],
     ["whole modules", { modules_to_save: ["lm_head"] }, 'modules_to_save ["lm_head"]'],
     ["some layers", { layers_to_transform: [0] }, "layers_to_transform [0]"],
+    ["a projection of some layers", { target_modules: ["layers.0.self_attn.q_proj"] }, "expected q_proj in all 3 layers or in none."],
     ["an embedding", { target_modules: ["q_proj", "embed_tokens"] }, "expected a list of names among q_proj, k_proj, v_proj, o_proj,"],
     ["no module", { target_modules: [] }, "target_modules []"],
-    ["a regular expression", { target_modules: ".*_proj" }, 'target_modules ".*_proj"'],
+    ["a regular expression of everything", { target_modules: ".*" }, 'target_modules ".*": only projections can be run.'],
+    ["a regular expression of nothing", { target_modules: "_proj" }, 'target_modules "_proj": expected some of q_proj, k_proj'],
+    ["no regular expression", { target_modules: "(q" }, 'target_modules "(q": expected a list of names, or a regular expression.'],
     ["no rank", { r: 0 }, "r 0: expected a whole number of at least 1."],
     ["no alpha", { lora_alpha: null }, "lora_alpha null: expected a number."],
     ["modules without tensors", { target_modules: ["q_proj", "o_proj", "v_proj"] }, 'o_proj.lora_A.weight" of shape [8,64], found none'],
