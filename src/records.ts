@@ -58,6 +58,11 @@ export interface Preference {
   source: "window" | "replay";
   /** Probability with which this rejected answer was drawn. */
   probability: number;
+  /** The window's width before it was rounded to indices: failed answers / epochs for AP2O, all of them for the others. */
+  width?: number;
+  /** Seed of the run and number of the pair, from 0: every draw of this pair is a function of these two. (The first version's files lack it, and width.) */
+  seed?: number;
+  pair?: number;
   /** IterPref: how the pair was made, and per token of the answer 1 where the focal loss counts it (chosen: symmetric masking only). */
   origin?: "codeflow" | "fallback";
   rejected_mask?: number[];
@@ -98,6 +103,10 @@ export interface EvaluationResult {
   "pass@1": number;
   "pass@5"?: number;
   "pass@10"?: number;
+  /** pass@k for k = 1 to n. (The first version's files lack it, and the interval.) */
+  curve?: number[];
+  /** Of pass@1: 95 % by bootstrap over the problems. */
+  interval?: [number, number];
   n: number;
   problems: number;
   errors: Record<string, number>;

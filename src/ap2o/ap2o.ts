@@ -39,6 +39,7 @@ export function ap2o(problems: readonly NotebookProblem[], options: Ap2oOptions)
       error_type: failed[rejected.index]!.error_type,
       epoch,
       window,
+      width: failed.length / epochs,
       source: rejected.source,
       probability: rejected.probability,
     };

@@ -5,6 +5,7 @@ import { InputError } from "../input_error.ts";
 import { PROMPT_STYLES } from "../tasks/prompt.ts";
 import { type LossType, OBJECTIVES } from "../train/objectives.ts";
 import { SCHEDULES } from "../train/schedule.ts";
+import { DIFF_UNITS } from "./focal_diff.ts";
 import { METHODS } from "./methods.ts";
 
 const LOSS_TYPES = Object.keys(OBJECTIVES) as LossType[];
@@ -41,6 +42,8 @@ const ConfigSchema = v.strictObject({
   evaluation_temperature: notNegative,
   /** Optimiser steps; 0 = as many as `epochs` take. */
   steps: countOrAll,
+  /** Stops after so many quizzes in a row without a better one; 0 = never. */
+  early_stop_quizzes: countOrAll,
   /** Epochs of one pair per problem, where `steps` is 0. */
   epochs: count,
   /** Pairs per optimiser step. */
@@ -48,7 +51,17 @@ const ConfigSchema = v.strictObject({
   loss_type: v.picklist(LOSS_TYPES),
   beta: positive,
   label_smoothing: notNegative,
+  /** Weight of an SFT term on the chosen answers; with iterpref 1 makes Target-RPO. */
   rpo_alpha: notNegative,
+  /** SimPO's target margin. */
+  simpo_gamma: notNegative,
+  /** Where the loss is focal: what is compared, and the side that is masked (both: the paper's known failure). */
+  focal_diff: v.picklist(DIFF_UNITS),
+  focal_sides: v.picklist(["rejected", "both"]),
+  /** IterPref: failed answers per problem that the model repairs (0 = all), rounds for each, and whether one that is never repaired is paired with the nearest passed answer. */
+  codeflow_n: countOrAll,
+  codeflow_rounds: countOrAll,
+  codeflow_fallback: v.boolean(),
   learning_rate: positive,
   lr_scheduler_type: v.picklist(SCHEDULES),
   /** Steps, or below 1 a share of all steps. */
@@ -73,7 +86,19 @@ export function checkConfig(config: Readonly<Record<string, unknown>>): RunConfi
     throw new InputError(`${unknown}: there is no such setting; there are ${Object.keys(ConfigSchema.entries).join(", ")}.`);
   }
   const result = v.safeParse(ConfigSchema, config);
-  if (result.success) return result.output;
+  if (result.success) return checkTogether(result.output);
   const issue = result.issues[0];
   throw new InputError(`${v.getDotPath(issue) ?? "config"}: ${issue.message}.`);
+}
+
+/** What is wrong only together. */
+function checkTogether(config: RunConfig): RunConfig {
+  const { method, loss_type, shuffle_verdicts, focal_sides, rpo_alpha } = config;
+  if ((method === "sft") !== (loss_type === "sft"))
+    throw new InputError(`loss_type: ${loss_type} does not go with the method ${method}; sft goes with sft alone.`);
+  if (method === "iterpref" && shuffle_verdicts)
+    throw new InputError("shuffle_verdicts: not with iterpref, whose repaired answers would still have their true verdicts.");
+  if (focal_sides === "both" && rpo_alpha > 0)
+    throw new InputError("rpo_alpha: not with focal_sides both, as the SFT term needs all of the chosen answer; take 0, or rejected.");
+  return config;
 }

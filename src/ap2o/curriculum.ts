@@ -18,6 +18,8 @@ export interface PairDraw {
   epoch: number;
   /** [from, to) in the method's own order of the problem's failed answers. */
   window: Window;
+  /** The window's width before rounding. */
+  width: number;
   source: "window" | "replay";
   /** The chance with which the rejected answer (SFT: the chosen one) was drawn. */
   probability: number;

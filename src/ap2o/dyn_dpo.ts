@@ -15,6 +15,7 @@ export function dynDpo(problems: readonly NotebookProblem[], seed: number): Curr
       error_type,
       epoch: index / problems.length,
       window: [0, failed.length],
+      width: failed.length,
       source: "window",
       probability: 1 / failed.length,
     };

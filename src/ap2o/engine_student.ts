@@ -3,15 +3,16 @@ import type { AdapterInfo } from "../gpu/device.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { activationBytes } from "../model/activations.ts";
 import { generate, samplingSizes } from "../model/generate.ts";
-import { type Adapter, adapterToFile, createAdapter, freeAdapter, writeAdapterWeights } from "../model/lora.ts";
+import { type Adapter, adapterFromFile, adapterToFile, createAdapter, freeAdapter, writeAdapterWeights } from "../model/lora.ts";
 import { type Model, modelTensors } from "../model/model.ts";
 import type { AdapterFile, LoraConfig } from "../model/peft.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
 import { DEFAULT_OPTIONS } from "../train/objectives.ts";
 import { tokenizePair } from "../train/pair.ts";
-import { Trainer, type TrainOptions } from "../train/trainer.ts";
+import { Trainer, type TrainingPair, type TrainOptions } from "../train/trainer.ts";
 import type { RunConfig } from "./config.ts";
-import type { Ask, AskOptions, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
+import { type DiffUnit, focalMask } from "./focal_diff.ts";
+import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
 
 /** Answers in the making at once. It changes the speed, never an answer. */
 const BATCH = 64;
@@ -28,6 +29,11 @@ export function newStudent(engine: Engine, config: RunConfig): EngineStudent {
   return new EngineStudent(engine, createAdapter(engine.gpu, engine.model, loraConfig(config), config.seed));
 }
 
+/** A student who goes on from an adapter: it sits the exam and is evaluated with it, before as after. */
+export function continuedStudent(engine: Engine, file: AdapterFile): EngineStudent {
+  return new EngineStudent(engine, adapterFromFile(engine.gpu, engine.model, file), true);
+}
+
 function loraConfig({ r, lora_alpha, target_modules, use_rslora }: RunConfig): LoraConfig {
   return { r, lora_alpha, target_modules, use_rslora };
 }
@@ -35,13 +41,18 @@ function loraConfig({ r, lora_alpha, target_modules, use_rslora }: RunConfig): L
 export class EngineStudent implements Student {
   readonly #engine: Engine;
   readonly #adapter: Adapter | null;
+  readonly #continued: boolean;
   #trainer: Trainer | null = null;
   #sampling = { cache: 0, scratch: 0 };
 
-  /** @param adapter null: the base model alone, which cannot learn */
-  constructor(engine: Engine, adapter: Adapter | null) {
+  /**
+   * @param adapter null: the base model alone, which cannot learn
+   * @param continued the adapter is on from the beginning, not only once it was trained
+   */
+  constructor(engine: Engine, adapter: Adapter | null, continued = false) {
     this.#engine = engine;
     this.#adapter = adapter;
+    this.#continued = continued;
   }
 
   renderChat = (messages: { role: string; content: string }[]): string => this.#engine.model.tokenizer.renderChat(messages, true);
@@ -64,7 +75,7 @@ export class EngineStudent implements Student {
       encoded.set(prompt, promptIds);
       return { promptIds, stream };
     });
-    for await (const { index, ids, text, ended } of generate(gpu, model, trained ? this.#adapter : null, requests, {
+    for await (const { index, ids, text, ended } of generate(gpu, model, trained || this.#continued ? this.#adapter : null, requests, {
       ...options,
       batch: BATCH,
     })) {
@@ -80,7 +91,25 @@ export class EngineStudent implements Student {
 
   async learn(batch: readonly Lesson[]): Promise<LessonMetrics> {
     if (!this.#trainer) throw new Error("The lessons have not begun.");
-    return this.#trainer.step(batch.map((lesson) => tokenizePair(this.#engine.model.tokenizer, lesson)));
+    return this.#trainer.step(batch.map((lesson) => this.#tokenize(lesson)));
+  }
+
+  compare(pair: Required<Pick<Lesson, "prompt" | "chosen" | "rejected">>, unit: DiffUnit): Differences {
+    const { tokenizer } = this.#engine.model;
+    const { promptIds, chosenIds, rejectedIds } = tokenizePair(tokenizer, pair);
+    return {
+      chosen: focalMask(tokenizer, chosenIds, rejectedIds, unit),
+      rejected: focalMask(tokenizer, rejectedIds, chosenIds, unit),
+      tokens: promptIds.length + Math.max(chosenIds.length, rejectedIds.length),
+    };
+  }
+
+  #tokenize(lesson: Lesson): TrainingPair {
+    return {
+      ...tokenizePair(this.#engine.model.tokenizer, lesson),
+      ...(lesson.chosen_mask && { chosenMask: lesson.chosen_mask }),
+      ...(lesson.rejected_mask && { rejectedMask: lesson.rejected_mask }),
+    };
   }
 
   async weights(): Promise<AdapterFile> {
@@ -150,7 +179,13 @@ export class EngineStudent implements Student {
 function trainOptions(config: RunConfig, totalSteps: number): TrainOptions {
   return {
     lossType: config.loss_type,
-    objective: { ...DEFAULT_OPTIONS, beta: config.beta, labelSmoothing: config.label_smoothing, rpoAlpha: config.rpo_alpha },
+    objective: {
+      ...DEFAULT_OPTIONS,
+      beta: config.beta,
+      labelSmoothing: config.label_smoothing,
+      rpoAlpha: config.rpo_alpha,
+      simpoGamma: config.simpo_gamma,
+    },
     schedule: {
       schedule: config.lr_scheduler_type,
       learningRate: config.learning_rate,

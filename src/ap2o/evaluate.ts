@@ -1,4 +1,6 @@
 // From judged answers to the figures that are reported.
+
+import { integer, streamOf } from "../random.ts";
 import type { Answer, EvaluationResult, QuizResult } from "../records.ts";
 import { passAtK } from "../tasks/pass_at_k.ts";
 import { type Counts, countErrors } from "./notebook.ts";
@@ -15,8 +17,7 @@ function judged<A extends Judged>(problems: readonly (readonly A[])[]): A[][] {
 /** pass@k as the mean over problems, or null where a problem has fewer than k answers. */
 export function meanPassAtK(problems: readonly (readonly Judged[])[], k: number): number | null {
   if (problems.some((answers) => answers.length < k)) return null;
-  const each = problems.map((answers) => passAtK(answers.length, answers.filter(({ verdict }) => verdict === "pass").length, k));
-  return each.reduce((sum, value) => sum + value, 0) / each.length;
+  return mean(problems.map((answers) => passAtK(answers.length, answers.filter(({ verdict }) => verdict === "pass").length, k)));
 }
 
 /** `before`, `after` and `after_last` of run.json. */
@@ -24,14 +25,53 @@ export function evaluationResult(answers: readonly (readonly Judged[])[]): Evalu
   const problems = judged(answers);
   const at5 = meanPassAtK(problems, 5);
   const at10 = meanPassAtK(problems, 10);
+  const n = Math.min(...problems.map(({ length }) => length));
   return {
     "pass@1": meanPassAtK(problems, 1) ?? 0,
     ...(at5 !== null && { "pass@5": at5 }),
     ...(at10 !== null && { "pass@10": at10 }),
-    n: Math.min(...problems.map(({ length }) => length)),
+    curve: Array.from({ length: n }, (_, i) => meanPassAtK(problems, i + 1) ?? 0),
+    interval: bootstrapInterval(problems.map(passRate)),
+    n,
     problems: problems.length,
     errors: countErrors(problems.flat()),
   };
+}
+
+/** What training changed, problem by problem. */
+export interface Gain {
+  /** Difference of the means of pass@1. */
+  "pass@1": number;
+  /** 95 % by bootstrap over the problems, each of them before and after together. */
+  interval: [number, number];
+}
+
+/** @param before, after answers of the same problems in the same order */
+export function gainOf(before: readonly (readonly Judged[])[], after: readonly (readonly Judged[])[]): Gain {
+  const both = before.flatMap((answers, p) => {
+    const [was, is] = [answers, after[p]!].map((all) => all.filter(({ verdict }) => verdict !== "infra_error"));
+    return was!.length > 0 && is!.length > 0 ? [passRate(is!) - passRate(was!)] : [];
+  });
+  return { "pass@1": mean(both), interval: bootstrapInterval(both) };
+}
+
+const RESAMPLES = 2000;
+
+/** The middle 95 % of the means of resamples with replacement; the same draws every time. */
+export function bootstrapInterval(values: readonly number[]): [number, number] {
+  const stream = streamOf("bootstrap");
+  const means = Array.from({ length: RESAMPLES }, (_, r) =>
+    mean(values.map((_, i) => values[integer(0, stream, r * values.length + i, values.length)]!)),
+  ).sort((a, b) => a - b);
+  return [means[Math.floor(0.025 * RESAMPLES)]!, means[Math.ceil(0.975 * RESAMPLES) - 1]!];
+}
+
+function passRate(answers: readonly Judged[]): number {
+  return answers.filter(({ verdict }) => verdict === "pass").length / answers.length;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** A line of quizzes.jsonl; `replay`: the share of each type in the replay draws that follow, {} where there is no replay. */

@@ -15,7 +15,8 @@ export function divergence(losses: readonly number[], learningRate: number): str
   const first = losses[0] ?? 0;
   const last = losses.slice(1).slice(-DIVERGED_STEPS);
   const now = Math.min(...last);
-  if (last.length < DIVERGED_STEPS || now <= DIVERGED_FACTOR * Math.max(first, Math.LN2)) return null;
+  const most = DIVERGED_FACTOR * Math.max(Number.isFinite(first) ? first : 0, Math.LN2);
+  if (last.length < DIVERGED_STEPS || !(now > most)) return null; // steps without a finite loss are told of elsewhere
   const step = losses.length;
   return `Step ${step}: the loss rose from ${first.toFixed(2)} to ${now.toFixed(2)}: the learning rate of ${learningRate} diverges; take a tenth of it.`;
 }

@@ -1,10 +1,15 @@
 // IterPref (Target-DPO): pairs of nearly equal answers, an answer and its repair, of which the focal loss counts what differs.
+import type { Judge, JudgeRequest } from "../python/judge.ts";
 import { integer, shuffled, streamOf } from "../random.ts";
-import type { Answer, NotebookProblem } from "../records.ts";
-import { type Chain, passed } from "./codeflow.ts";
+import type { Answer, Notebook, NotebookProblem, RunEvent } from "../records.ts";
+import type { Problem } from "../tasks/problem.ts";
+import { questionOf } from "../tasks/prompt.ts";
+import { type Chain, passed, type RepairOptions, repair, type Sit } from "./codeflow.ts";
+import type { RunConfig } from "./config.ts";
 import type { Curriculum, PairDraw } from "./curriculum.ts";
 import { differingLines } from "./focal_diff.ts";
 import { errorTypeOf, type Rule } from "./notebook.ts";
+import type { Student } from "./student.ts";
 
 /** codeflow: both answers are of one chain. fallback: a failed answer and the passed answer of the exam that is nearest to it. */
 export type PairOrigin = "codeflow" | "fallback";
@@ -90,9 +95,79 @@ export function dropReason({ chosen, rejected }: Pick<FocalPair, "chosen" | "rej
 }
 
 /** A program for the judge that passes where two programs have the same syntax tree (and so differ in looks alone). */
-export function sameProgram(a: string, b: string): { program: string; entryPoint: string; tests: string[] } {
+export function sameProgramRequest(a: string, b: string): JudgeRequest {
   const trees = [a, b].map((text) => `ast.dump(ast.parse(${JSON.stringify(text)}))`).join(" == ");
-  return { program: `import ast\n\ndef same():\n    return ${trees}\n`, entryPoint: "same", tests: ["assert same() == True"] };
+  const program = `import ast\n\ndef same():\n    return ${trees}\n`;
+  return { taskId: "same", program, entryPoint: "same", tests: ["assert same() == True"], timeoutMs: 1000 };
+}
+
+/** What became of the failed answers: run.json's `codeflow`. */
+export interface CodeflowYield {
+  /** Failed answers that the model was to repair, and how many passed after each round. */
+  failures: number;
+  passedByRound: number[];
+  /** Pairs by origin, after the filters. */
+  pairs: Record<PairOrigin, number>;
+  dropped: Record<string, number>;
+}
+
+export interface FocalPairInputs {
+  readonly notebook: Notebook;
+  readonly exam: readonly (readonly Answer[])[];
+  readonly problems: readonly Problem[];
+  readonly config: RunConfig;
+  readonly student: Pick<Student, "compare" | "renderChat">;
+  readonly judge: Judge;
+  readonly sit: Sit;
+}
+
+/** Lets the model repair failed answers of the exam and makes pairs of what comes out, without those that the paper drops. */
+export async function* focalPairs(inputs: FocalPairInputs): AsyncGenerator<RunEvent, { pairs: FocalPair[]; yields: CodeflowYield }> {
+  const { notebook, config, student, judge } = inputs;
+  const answers = new Map(inputs.exam.flat().map((answer) => [`${answer.task_id} ${answer.sample_index}`, answer]));
+  const answerOf = (task_id: string, index: number) => answers.get(`${task_id} ${index}`)!;
+  const failures = notebook.problems.flatMap(({ task_id, failed }) => {
+    const problem = inputs.problems.find(({ taskId }) => taskId === task_id)!;
+    const some = shuffled(failed, config.seed, streamOf(`codeflow/${task_id}`)).slice(0, config.codeflow_n || failed.length);
+    return some.map(({ sample_index }) => ({ problem, failed: answerOf(task_id, sample_index) }));
+  });
+  const chains = yield* repair(failures, { ...repairOptions(config), renderChat: student.renderChat }, inputs.sit);
+  const passedAnswers = notebook.problems.map(
+    ({ task_id, passed: indices }) => [task_id, indices.map((i) => answerOf(task_id, i))] as const,
+  );
+  const made = pairsOfChains(chains, config.codeflow_fallback ? new Map(passedAnswers) : null, config);
+  const same = await judge.judge(made.map(({ chosen, rejected }) => sameProgramRequest(chosen.solution, rejected.solution)));
+  const yields: CodeflowYield = {
+    failures: failures.length,
+    passedByRound: Array.from(
+      { length: config.codeflow_rounds },
+      (_, r) => chains.filter((c) => passed(c) && c.steps.length <= r + 1).length,
+    ),
+    pairs: { codeflow: 0, fallback: 0 },
+    dropped: {},
+  };
+  const pairs = made.filter((pair, i) => {
+    const problem = inputs.problems.find(({ taskId }) => taskId === pair.task_id)!;
+    const { prompt } = questionOf(problem, config.prompt_style, student.renderChat);
+    const { tokens } = student.compare({ prompt, chosen: pair.chosen.completion, rejected: pair.rejected.completion }, config.focal_diff);
+    const reason = same[i]!.verdict === "pass" ? "equal syntax trees" : dropReason(pair, tokens);
+    if (reason === null) yields.pairs[pair.origin]++;
+    else yields.dropped[reason] = (yields.dropped[reason] ?? 0) + 1;
+    return reason === null;
+  });
+  return { pairs, yields };
+}
+
+function repairOptions(config: RunConfig): Omit<RepairOptions, "renderChat"> {
+  return {
+    rounds: config.codeflow_rounds,
+    examN: config.exam_n,
+    style: config.prompt_style,
+    temperature: config.exam_temperature,
+    maxNewTokens: config.max_new_tokens,
+    timeoutMs: config.exam_timeout_ms,
+    seed: config.seed,
+  };
 }
 
 /** All pairs, shuffled once, again and again. */
@@ -108,6 +183,7 @@ export function iterPref(problems: readonly NotebookProblem[], pairs: readonly F
       error_type,
       epoch: index / order.length,
       window: [0, versions],
+      width: versions,
       source: "window",
       probability: 1 / versions,
       origin,

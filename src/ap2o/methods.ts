@@ -9,7 +9,17 @@ import { dynDpo } from "./dyn_dpo.ts";
 import type { Counts, Order, Rule } from "./notebook.ts";
 import { sft } from "./sft.ts";
 
-export const METHODS = ["ap2o-h2l", "ap2o-l2h", "ap2o-h2l-noreplay", "ap2o-l2h-noreplay", "dyn-dpo", "dpo", "curri-dpo", "sft"] as const;
+export const METHODS = [
+  "ap2o-h2l",
+  "ap2o-l2h",
+  "ap2o-h2l-noreplay",
+  "ap2o-l2h-noreplay",
+  "dyn-dpo",
+  "dpo",
+  "curri-dpo",
+  "sft",
+  "iterpref",
+] as const;
 export type Method = (typeof METHODS)[number];
 
 export interface CurriculumOptions {
@@ -19,8 +29,12 @@ export interface CurriculumOptions {
   totalPairs: number;
 }
 
-/** The data of `method` from the exam's notebook, which must hold at least one problem. */
-export function curriculumOf(method: Method, notebook: Notebook, { seed, rule, totalPairs }: CurriculumOptions): Curriculum {
+/** The data of `method` from the exam's notebook, which must hold at least one problem. (IterPref makes its own pairs: iterpref.ts.) */
+export function curriculumOf(
+  method: Exclude<Method, "iterpref">,
+  notebook: Notebook,
+  { seed, rule, totalPairs }: CurriculumOptions,
+): Curriculum {
   const { problems } = notebook;
   const progressive = (order: Order, replay: boolean) =>
     ap2o(problems, { seed, rule, order, replay, epochs: epochsOf(totalPairs, problems.length), countsOf: countsFor(notebook) });

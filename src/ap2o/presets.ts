@@ -25,12 +25,19 @@ const demo: Preset = {
   evaluation_n: 10, // pass@10 needs ten
   evaluation_temperature: 0.6, // the paper's
   steps: 100, // the quiz still rises at the end, but slowly
+  early_stop_quizzes: 0, // off: the schedule ends the run
   epochs: 1, // not used: steps decides
   batch_size: 8, // 16 sequences a step: a second on a software adapter
   loss_type: "sigmoid", // the paper's objective
   beta: 0.1, // the paper's
   label_smoothing: 0,
   rpo_alpha: 0,
+  simpo_gamma: 0.5, // TRL's
+  focal_diff: "line", // the paper's (IterPref)
+  focal_sides: "rejected", // the paper's: the chosen answer counts whole
+  codeflow_n: 4, // of about 18: a pair each, and minutes of repairing saved
+  codeflow_rounds: 5, // the paper's
+  codeflow_fallback: true, // the embedded model repairs one in ten: it never saw such a prompt
   learning_rate: 1e-3, // the embedded model has large weights: 3e-4 hardly moves it, 3e-3 breaks its syntax from step 45 on
   lr_scheduler_type: "linear", // the code's
   warmup_steps: 0.1, // the code's
@@ -65,6 +72,8 @@ const paper: Preset = {
   max_new_tokens: 1024, // the code's (512 for EvalPlus's MBPP)
   exam_n: 100,
   exam_timeout_ms: 1000, // the code's
+  codeflow_n: 0, // every failed answer, as the paper
+  codeflow_fallback: false, // the paper discards what is never repaired
   quiz_timeout_ms: 3000, // the code's
   quiz_n: 1, // one greedy answer per validation problem
   quiz_temperature: 0.01,
@@ -92,6 +101,6 @@ export function configOf(
 ): RunConfig {
   const { target_modules, ...others } = overrides;
   const modules = target_modules === undefined ? {} : { target_modules: String(target_modules).split(",") };
-  const loss = method === "sft" ? { loss_type: "sft" } : {};
+  const loss = method === "sft" ? { loss_type: "sft" } : method === "iterpref" ? { loss_type: "focal" } : {};
   return checkConfig({ ...PRESETS[preset], ...loss, ...others, ...modules, method, seed });
 }

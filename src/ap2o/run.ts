@@ -13,14 +13,18 @@ import { shuffled, streamOf } from "../random.ts";
 import type { Answer, EvaluationResult, Notebook, Phase, Preference, QuizResult, RunEvent, Stage } from "../records.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
 import { questionOf } from "../tasks/prompt.ts";
+import { withoutLeaks } from "../tasks/split.ts";
+import { OBJECTIVES } from "../train/objectives.ts";
 import type { RunConfig } from "./config.ts";
 import type { Curriculum, PairDraw } from "./curriculum.ts";
-import { evaluationResult, quizResult } from "./evaluate.ts";
+import { evaluationResult, type Gain, gainOf, quizResult } from "./evaluate.ts";
+import { displacement, divergence, noLongerImproves } from "./health.ts";
+import { type CodeflowYield, focalPairs, iterPref } from "./iterpref.ts";
 import { curriculumOf, hasReplay } from "./methods.ts";
 import { type Counts, makeNotebook } from "./notebook.ts";
 import { emptyState, type Keeper, NO_KEEPER, type RunCheckpoint, type RunState, type StepState, sittingOf } from "./run_state.ts";
 import { type JudgedProblem, type Sitting, sit } from "./sit.ts";
-import type { Student } from "./student.ts";
+import type { Lesson, Student } from "./student.ts";
 
 export interface RunInputs {
   readonly preset: string;
@@ -29,6 +33,8 @@ export interface RunInputs {
   readonly problems: readonly Problem[];
   readonly student: Student;
   readonly judge: Judge;
+  /** An exam that was sat before, by task, and its seed: it takes the place of the run's own. */
+  readonly exam?: { readonly answers: ReadonlyMap<string, readonly Answer[]>; readonly seed: number };
   /** A clock in ms. */
   readonly now: () => number;
   /** Where a run that was stopped goes on: what it had found out, and its student at one of its steps. */
@@ -49,17 +55,26 @@ export interface Kept {
 export class Run {
   readonly #inputs: RunInputs;
   readonly #split: Record<Split, Problem[]>;
+  readonly #leakWarning: string | null;
   readonly #state: RunState;
   readonly #checkpoint: RunCheckpoint | null;
   readonly #keeper: Keeper;
   readonly #results: { before?: EvaluationResult; after?: EvaluationResult; after_last?: EvaluationResult } = {};
-  #exam: EvaluationResult | null = null;
+  #exam: (EvaluationResult & { seed: number }) | null = null;
   #notebook: Notebook | null = null;
   #totalSteps = 0;
   #steps = 0;
   #pairs = 0;
   #tokens = 0;
   #best: { step: number; passAt1: number; weights: AdapterFile } | null = null;
+  /** Weights before the first step. */
+  #untrained: AdapterFile | null = null;
+  readonly #quizzes: QuizResult[] = [];
+  /** Whether it has been said that the chosen answers get less likely. */
+  #displaced = false;
+  #codeflow: CodeflowYield | null = null;
+  #gain: Gain | null = null;
+  #before: Answer[][] = [];
   /** Weights of the last step, once correction is over. */
   #last: AdapterFile | null = null;
 
@@ -75,14 +90,17 @@ export class Run {
         throw new InputError(`There is no ${split} problem: a run needs at least one for train, validation and evaluation.`);
       return limit === 0 ? all : all.slice(0, limit);
     };
-    this.#split = {
+    const { kept, warning } = withoutLeaks({
       train: take("train", config.training_problems),
       validation: take("validation", config.validation_problems),
       evaluation: take("evaluation", config.evaluation_problems),
-    };
+    });
+    this.#split = kept;
+    this.#leakWarning = warning;
   }
 
   async *events(): AsyncGenerator<RunEvent> {
+    if (this.#leakWarning !== null) yield { type: "warning", message: this.#leakWarning };
     const exam = yield* this.#sitExam();
     const notebook = this.#analyse(exam);
     yield { type: "notebook", notebook };
@@ -126,14 +144,32 @@ export class Run {
         stage = "analysis"; // its time is what judging takes beyond writing; before that they run side by side
       },
     };
+    await this.#takeExam();
     const answers = yield* this.#sit("exam", sitting, () => stage);
     yield* this.#warnOfInfraErrors(answers);
     return answers;
   }
 
+  /** Takes the answers of an exam that was sat before the run, so that none of them is asked again. */
+  async #takeExam(): Promise<void> {
+    const { config, exam } = this.#inputs;
+    const { answers: known } = sittingOf(this.#state, "exam");
+    if (!exam || known.length > 0) return;
+    for (const [problem, { taskId }] of this.#split.train.entries()) {
+      const answers = (exam.answers.get(taskId) ?? []).slice(0, config.exam_n);
+      if (answers.length < config.exam_n) {
+        throw new InputError(
+          `The exam has ${answers.length} answers to ${taskId}, and the run wants ${config.exam_n}: extend it (errata exam -n ${config.exam_n}), or set exam_n.`,
+        );
+      }
+      await this.#keeper.note({ type: "answers", sitting: "exam", problem, answers, tokens: 0, seconds: this.#state.seconds });
+      known.push(answers);
+    }
+  }
+
   #analyse(exam: readonly Answer[][]): Notebook {
     const { config } = this.#inputs;
-    this.#exam = evaluationResult(exam);
+    this.#exam = { ...evaluationResult(exam), seed: this.#inputs.exam?.seed ?? config.seed };
     const graded = config.shuffle_verdicts ? exam.map((answers) => permuteVerdicts(answers, config.seed)) : exam;
     const notebook = makeNotebook(graded, config.rule, config.scope);
     this.#notebook = notebook;
@@ -169,10 +205,11 @@ export class Run {
     const { config, student, now } = this.#inputs;
     const perEpoch = notebook.problems.length;
     this.#totalSteps = totalSteps(config, perEpoch);
-    const curriculum = curriculumOf(config.method, notebook, { ...config, totalPairs: this.#totalSteps * config.batch_size });
+    const curriculum = yield* this.#curriculum(notebook, exam);
     const quizSteps = config.quiz_steps || Math.max(1, Math.round(curriculum.pairsPerEpoch / config.batch_size));
-    const answers = new Map(exam.flat().map((answer) => [`${answer.task_id} ${answer.sample_index}`, answer]));
+    const answers = new Map([...exam.flat(), ...this.#repaired()].map((answer) => [`${answer.task_id} ${answer.sample_index}`, answer]));
     student.begin(config, this.#totalSteps);
+    this.#untrained = await student.weights();
     if (this.#checkpoint) student.remember(this.#checkpoint.student);
     let quizErrors: Counts | null = null;
 
@@ -184,10 +221,53 @@ export class Run {
       const step = this.#steps;
       const quizNow = step % quizSteps === 0 || step === this.#totalSteps;
       await this.#keep(quizNow);
+      this.#stopIfDiverged();
       if (quizNow) quizErrors = (yield* this.#quiz(step)).errors;
+      if (quizNow) yield* this.#warnOfDisplacement();
       const left = step <= first ? null : ((now() - began) / 1000 / (step - first)) * (this.#totalSteps - step);
       yield { type: "stage", stage: "correction", phase: null, done: step, total: this.#totalSteps, secondsLeft: left };
+      if (quizNow && noLongerImproves(this.#quizzes, config.early_stop_quizzes)) {
+        yield { type: "warning", message: `Stopped after step ${step}: ${config.early_stop_quizzes} quizzes brought no better result.` };
+        return;
+      }
     }
+  }
+
+  async *#curriculum(notebook: Notebook, exam: readonly Answer[][]): AsyncGenerator<RunEvent, Curriculum> {
+    const { config, student, judge } = this.#inputs;
+    const { method, seed } = config;
+    if (method !== "iterpref") return curriculumOf(method, notebook, { ...config, totalPairs: this.#totalSteps * config.batch_size });
+    const sit = (name: string, sitting: Sitting) => this.#sit(name, sitting);
+    const { pairs, yields } = yield* focalPairs({ notebook, exam, problems: this.#split.train, config, student, judge, sit });
+    this.#codeflow = yields;
+    if (pairs.length > 0) return iterPref(notebook.problems, pairs, seed);
+    throw new InputError(
+      `The model repaired none of ${yields.failures} failed answers, and no pair is left: set codeflow_fallback=true, or take another method.`,
+    );
+  }
+
+  /** The answers that CodeFlow made. */
+  #repaired(): Answer[] {
+    return [...this.#state.sittings].flatMap(([name, { answers }]) => (name.startsWith("repair/") ? answers.flat() : []));
+  }
+
+  /** Ends the run with one sentence where its losses show that the learning rate diverges; what is kept is the best checkpoint. */
+  #stopIfDiverged(): void {
+    const losses = this.#state.steps.slice(0, this.#steps).map(({ metrics }) => metrics.loss);
+    const diverged = divergence(losses, this.#inputs.config.learning_rate);
+    if (diverged === null) return;
+    this.#best ??= { step: 0, passAt1: 0, weights: this.#untrained! };
+    throw new InputError(`${diverged} The best checkpoint (of step ${this.#best.step}) is kept.`);
+  }
+
+  /** Once in a run. */
+  *#warnOfDisplacement(): Generator<RunEvent> {
+    const { loss_type, beta } = this.#inputs.config;
+    if (this.#displaced || !OBJECTIVES[loss_type].reference) return;
+    const metrics = this.#state.steps.slice(0, this.#steps).map((step) => step.metrics);
+    const message = displacement(metrics, beta);
+    this.#displaced = message !== null;
+    if (message !== null) yield { type: "warning", message };
   }
 
   /** One optimiser step on `pairs`, or what is known of it. */
@@ -243,19 +323,20 @@ export class Run {
     const batchStart = (step - 1) * config.batch_size;
     return Array.from({ length: config.batch_size }, (_, i) => {
       const draw = curriculum.pairAt(batchStart + i, { batchStart, quizErrors });
-      return this.#preference(step, draw, answers);
+      return this.#preference(step, batchStart + i, draw, answers);
     });
   }
 
-  #preference(step: number, draw: PairDraw, answers: ReadonlyMap<string, Answer>): Preference {
+  #preference(step: number, pair: number, draw: PairDraw, answers: ReadonlyMap<string, Answer>): Preference {
     const { task_id } = this.#notebook!.problems[draw.problem]!;
     const problem = this.#split.train.find(({ taskId }) => taskId === task_id)!;
     const chosen = answers.get(`${task_id} ${draw.chosen}`)!;
     const rejected = draw.rejected === null ? null : answers.get(`${task_id} ${draw.rejected}`)!;
+    const { prompt } = questionOf(problem, this.#inputs.config.prompt_style, this.#inputs.student.renderChat);
     return {
       step,
       task_id,
-      prompt: questionOf(problem, this.#inputs.config.prompt_style, this.#inputs.student.renderChat).prompt,
+      prompt,
       chosen: chosen.completion,
       ...(rejected && { rejected: rejected.completion }),
       chosen_index: draw.chosen,
@@ -267,7 +348,20 @@ export class Run {
       window: [draw.window[0], draw.window[1]],
       source: draw.source,
       probability: draw.probability,
+      width: draw.width,
+      seed: this.#inputs.config.seed,
+      pair,
+      ...(draw.origin && { origin: draw.origin }),
+      ...(rejected && this.#masks({ prompt, chosen: chosen.completion, rejected: rejected.completion })),
     };
+  }
+
+  /** What the focal loss counts of a pair. */
+  #masks(pair: Required<Pick<Lesson, "prompt" | "chosen" | "rejected">>): Pick<Preference, "chosen_mask" | "rejected_mask"> {
+    const { config, student } = this.#inputs;
+    if (config.loss_type !== "focal") return {};
+    const { chosen, rejected } = student.compare(pair, config.focal_diff);
+    return { ...(config.focal_sides === "both" && { chosen_mask: chosen }), rejected_mask: rejected };
   }
 
   async *#quiz(step: number): AsyncGenerator<RunEvent, QuizResult> {
@@ -283,6 +377,7 @@ export class Run {
     const quiz = quizResult(step, answers, step > 0 && hasReplay(config.method));
     const best = step > 0 && quiz["pass@1"] > (this.#best?.passAt1 ?? -1); // the quiz before training is only charted
     if (best) this.#best = { step, passAt1: quiz["pass@1"], weights: await this.#weightsNow() };
+    this.#quizzes.push(quiz);
     yield { type: "quiz", quiz, best };
     return quiz;
   }
@@ -327,6 +422,8 @@ export class Run {
     yield* this.#warnOfInfraErrors(answers);
     const result = evaluationResult(answers);
     this.#results[phase] = result;
+    if (phase === "before") this.#before = answers;
+    if (phase === "after") this.#gain = gainOf(this.#before, answers);
     yield { type: "evaluation", phase, result };
     return answers;
   }
@@ -358,6 +455,8 @@ export class Run {
       ...student.facts(this.#tokenPasses()),
       exam: this.#exam,
       ...this.#results,
+      ...(this.#gain && { gain: this.#gain }),
+      ...(this.#codeflow && { codeflow: this.#codeflow }),
       steps: this.#steps,
       totalSteps: this.#totalSteps,
       finished: this.finished,

@@ -12,6 +12,7 @@ export function sft(problems: readonly NotebookProblem[], seed: number): Curricu
       error_type: "",
       epoch: index / problems.length,
       window: [0, 0],
+      width: 0,
       source: "window",
       probability: 1 / problems[problem]!.passed.length,
     };

@@ -157,8 +157,14 @@ async function judgeProblem(
 
 /** A program with its problem's tests, as the judge takes it. */
 export function judgeRequest(problem: Problem, program: string, timeoutMs: number): JudgeRequest {
-  const { taskId, entryPoint, setup, tests } = problem;
-  return { taskId, program, entryPoint, ...(setup !== undefined && { setup }), tests, timeoutMs };
+  const { taskId, entryPoint, prelude, setup, tests, suite, testTimeoutMs } = problem;
+  const more = {
+    ...(prelude !== undefined && { prelude }),
+    ...(setup !== undefined && { setup }),
+    ...(suite !== undefined && { suite }),
+    ...(testTimeoutMs !== undefined && { testTimeoutMs }),
+  };
+  return { taskId, program, entryPoint, tests, timeoutMs, ...more };
 }
 
 /** A verdict in the field names of results.jsonl. */

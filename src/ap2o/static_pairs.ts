@@ -27,6 +27,7 @@ export function inFixedOrder(pairs: readonly StaticPair[], problems: readonly No
       error_type: all[failed]!.error_type,
       epoch: index / pairs.length,
       window: [0, all.length],
+      width: all.length,
       source: "window",
       probability: 1 / all.length,
     };

@@ -4,6 +4,7 @@ import type { StepMetrics } from "../records.ts";
 import type { RenderChat } from "../tasks/prompt.ts";
 import type { TrainerMemory } from "../train/trainer.ts";
 import type { RunConfig } from "./config.ts";
+import type { DiffUnit } from "./focal_diff.ts";
 
 /** A question to answer; the stream number keys its random draws. */
 export interface Ask {
@@ -39,6 +40,16 @@ export interface Lesson {
   readonly prompt: string;
   readonly chosen: string;
   readonly rejected?: string;
+  /** Focal loss: per token of the answer 1 where it counts; all count where a mask is absent. */
+  readonly chosen_mask?: readonly number[];
+  readonly rejected_mask?: readonly number[];
+}
+
+/** What differs between the two answers of a pair, token by token, and how long prompt and longer answer are. */
+export interface Differences {
+  readonly chosen: number[];
+  readonly rejected: number[];
+  readonly tokens: number;
 }
 
 /** What an optimiser step reports: TRL's names, and the tokens of the batch, prompts and both answers. */
@@ -50,6 +61,8 @@ export interface Student {
   prepare(prompts: readonly string[], maxNewTokens: number): number[];
   /** Answers in the order in which they finish. */
   write(questions: readonly Ask[], options: AskOptions): AsyncIterable<Written>;
+  /** The tokens of a pair's answers that differ, as `learn` will count them. */
+  compare(pair: Required<Pick<Lesson, "prompt" | "chosen" | "rejected">>, unit: DiffUnit): Differences;
   /** Before the first lesson: sets up the optimiser for a run of `totalSteps` steps. */
   begin(config: RunConfig, totalSteps: number): void;
   /** One optimiser step on the batch. */

@@ -1,6 +1,8 @@
 // Which problems are trained on, quizzed and evaluated, for files that do not say so themselves.
+
+import { InputError } from "../input_error.ts";
 import { streamOf, uniform } from "../random.ts";
-import type { Split } from "./problem.ts";
+import type { Problem, Split } from "./problem.ts";
 
 /** 60 % train, 15 % validation, 25 % evaluation by a hash of seed and task id: adding a problem moves no other. */
 export function splitByHash(seed: number, taskId: string): Split {
@@ -13,4 +15,42 @@ export function splitByHash(seed: number, taskId: string): Split {
 export function mbppSplit(id: number): Split {
   if (id <= 10 || id >= 601) return "train";
   return id >= 511 ? "validation" : "evaluation";
+}
+
+/** Which split keeps a problem that two have: what is trained on is not to be evaluated. */
+const PRECEDENCE: readonly Split[] = ["train", "validation", "evaluation"];
+
+/**
+ * Refuses splits that share a problem: the same text or the same tests. MBPP's published split has three texts twice (216, 217 and
+ * 248 are 872, 602 and 704 again); it stays as it is but for those, which are left out of the later split, with a warning.
+ * @throws InputError that names the two problems
+ */
+export function withoutLeaks(split: Record<Split, Problem[]>): { kept: Record<Split, Problem[]>; warning: string | null } {
+  const seen = new Map<string, Problem>();
+  const dropped: string[] = [];
+  const kept = { train: [...split.train], validation: [...split.validation], evaluation: [...split.evaluation] };
+  for (const name of PRECEDENCE) {
+    kept[name] = split[name].filter((problem) => {
+      const twin = fingerprints(problem)
+        .map((print) => seen.get(print))
+        .find((other) => other !== undefined && other.split !== name);
+      for (const print of fingerprints(problem)) if (!seen.has(print)) seen.set(print, problem);
+      if (!twin) return true;
+      if (!problem.taskId.startsWith("Mbpp/")) {
+        throw new InputError(
+          `${twin.taskId} (${twin.split}) and ${problem.taskId} (${name}) have the same text or the same tests: drop one of them, or give both the same split.`,
+        );
+      }
+      dropped.push(`${problem.taskId} (as ${twin.taskId})`);
+      return false;
+    });
+  }
+  const warning = dropped.length === 0 ? null : `Left out, as their texts are also trained on: ${dropped.join(", ")}.`;
+  return { kept, warning };
+}
+
+/** What must not be in two splits: the text and the tests, whatever the spaces. */
+function fingerprints({ text, prompt, tests, suite }: Problem): string[] {
+  const plain = (words: string) => words.replace(/\s+/g, " ").trim();
+  return [`text ${plain(text ?? prompt)}`, `tests ${suite ? JSON.stringify(suite) : tests.map(plain).join("\n")}`];
 }

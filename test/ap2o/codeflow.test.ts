@@ -1,7 +1,7 @@
 // CodeFlow's chains and the pairs that they make, with a student whose repairs follow a script.
 import { expect, test } from "vitest";
 import { type Chain, errorText, passed, type RepairOptions, repair, repairIndex } from "../../src/ap2o/codeflow.ts";
-import { dropReason, editDistance, iterPref, pairsOfChains, sameProgram } from "../../src/ap2o/iterpref.ts";
+import { dropReason, editDistance, iterPref, pairsOfChains, sameProgramRequest } from "../../src/ap2o/iterpref.ts";
 import { sit } from "../../src/ap2o/sit.ts";
 import type { Ask } from "../../src/ap2o/student.ts";
 import type { Answer, RunEvent } from "../../src/records.ts";
@@ -64,7 +64,7 @@ test("each round repairs what still fails, with the last version and its error i
     ["repair", repairIndex(2, 3, options)],
   ]);
   expect(new Set(answers.map(({ task_id, sample_index }) => `${task_id} ${sample_index}`)).size).toBe(4);
-  expect(student.prompts.at(-1)).toContain("AssertionError # 2\n# AssertionError\n\ndef f0():\n");
+  expect(student.prompts.at(-1)).toContain("AssertionError # 2\n# AssertionError\n\ndef train0():\n");
   expect(chains[0]!.steps.every(({ solution, completion }) => solution === problems[0]!.prompt + completion)).toBe(true);
 });
 
@@ -141,7 +141,7 @@ test("the paper's filters", () => {
 });
 
 test("equal syntax trees are asked of Python, whatever is in the programs", () => {
-  const { program, tests, entryPoint } = sameProgram('x = "a"\n', "x = 'a'  # \\ \u2028\n");
+  const { program, tests, entryPoint } = sameProgramRequest('x = "a"\n', "x = 'a'  # \\ \u2028\n");
   expect(program).toContain('ast.parse("x = \\"a\\"\\n")) == ast.dump(ast.parse("x = \'a\'');
   expect([tests, entryPoint]).toEqual([["assert same() == True"], "same"]);
 });

@@ -14,9 +14,9 @@ export function fakeProblems(count: number): Problem[] {
   return splits.flatMap((split) =>
     Array.from({ length: count }, (_, i) => ({
       taskId: `Fake/${split}/${i}`,
-      prompt: `def f${i}():\n`,
-      entryPoint: `f${i}`,
-      tests: ["assert f() == 1"],
+      prompt: `def ${split}${i}():\n`,
+      entryPoint: `${split}${i}`,
+      tests: [`assert ${split}${i}() == 1`],
       split,
     })),
   );
@@ -65,6 +65,15 @@ export class FakeStudent implements Student {
   }
 
   begin(): void {}
+
+  compare({ prompt, chosen, rejected }: { prompt: string; chosen: string; rejected: string }) {
+    const mask = (text: string, other: string) => [...text].map((letter, i) => Number(letter !== other[i]));
+    return {
+      chosen: mask(chosen, rejected),
+      rejected: mask(rejected, chosen),
+      tokens: prompt.length + Math.max(chosen.length, rejected.length),
+    };
+  }
 
   async learn(batch: readonly Lesson[]) {
     this.lessons.push([...batch]);

@@ -11,6 +11,7 @@ test("a loss that rises to several times its start diverges; one that falls, is 
   expect(divergence([0.69, 3, 9, 27, 7], 1)).toBe(
     "Step 5: the loss rose from 0.69 to 7.00: the learning rate of 1 diverges; take a tenth of it.",
   );
+  expect(divergence([0.69, Number.NaN, 0.5, 0.4], 1)).toBeNull();
   expect(divergence([0.1, 0.6, 0.5, 0.6, 0.5, 0.6], 1)).toBeNull(); // SFT starts below log 2: noise there is none
   expect(divergence([25, 24, 30, 28, 26, 25], 1)).toBeNull(); // IPO starts at (1 / 2β)²
 });

@@ -1,0 +1,40 @@
+// Splits that share a problem are refused.
+import { expect, test } from "vitest";
+import { InputError } from "../../src/input_error.ts";
+import type { Problem, Split } from "../../src/tasks/problem.ts";
+import { withoutLeaks } from "../../src/tasks/split.ts";
+
+const problem = (taskId: string, split: Split, prompt: string, tests: string[]): Problem => ({
+  ...{ taskId, split, prompt, tests, entryPoint: "f" },
+});
+const train = [problem("A", "train", "# Add.\ndef f(x):\n", ["assert f(1) == 2"])];
+const validation = [problem("B", "validation", "# Double.\ndef f(x):\n", ["assert f(2) == 4"])];
+
+test("splits that share nothing stay as they are", () => {
+  const split = { train, validation, evaluation: [problem("C", "evaluation", "# Halve.\ndef f(x):\n", ["assert f(4) == 2"])] };
+  expect(withoutLeaks(split)).toEqual({ kept: split, warning: null });
+});
+
+test.each([
+  ["the same text", problem("C", "evaluation", "# Add.\n  def f(x):", ["assert f(7) == 8"])],
+  ["the same tests", problem("C", "evaluation", "# Sum.\ndef f(x):\n", ["assert  f(1) == 2"])],
+])("%s in two splits is refused, both problems named", (_, leak) => {
+  const split = { train, validation, evaluation: [leak] };
+  expect(() => withoutLeaks(split)).toThrow(InputError);
+  expect(() => withoutLeaks(split)).toThrow("A (train) and C (evaluation) have the same text or the same tests");
+});
+
+test("twins within one split are no leak", () => {
+  const split = { train: [...train, { ...train[0]!, taskId: "A2" }], validation, evaluation: [] };
+  expect(withoutLeaks(split).kept.train).toHaveLength(2);
+});
+
+test("MBPP's own split: the later twin is left out, with a warning", () => {
+  const of = (id: number, split: Split) => ({
+    ...problem(`Mbpp/${id}`, split, "", [`assert f(${id}) == 1`]),
+    text: "Find the n-th number.",
+  });
+  const { kept, warning } = withoutLeaks({ train: [of(872, "train")], validation: [], evaluation: [of(216, "evaluation")] });
+  expect([kept.train.length, kept.evaluation.length]).toEqual([1, 0]);
+  expect(warning).toBe("Left out, as their texts are also trained on: Mbpp/216 (as Mbpp/872).");
+});
