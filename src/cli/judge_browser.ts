@@ -8,7 +8,8 @@ import { type Browser, chromium, type Page } from "playwright";
 import { chromiumFlags, findChromium } from "../../scripts/find_chromium.mjs";
 import { judgePageFiles, repository } from "../../scripts/pyodide_assets.ts";
 import type { Judge, JudgeOptions, JudgeRequest, Verdict } from "../python/judge.ts";
-import type { Told } from "../python/sandbox/judge_page.ts";
+import type { Question, Told } from "../python/sandbox/judge_page.ts";
+import type { ReferenceStore } from "../python/sandbox_judge.ts";
 
 const CHUNK = 1000; // requests in one message to the browser
 const POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-src 'self'";
@@ -30,6 +31,8 @@ export interface JudgeSite {
   readonly url: string;
   /** Keeps the interpreter's memory, ready to run, for the next command. */
   keepSnapshot(bytes: Uint8Array): Promise<void>;
+  /** Outputs of reference solutions, kept for the next command too. */
+  readonly references: ReferenceStore;
   close(): Promise<void>;
 }
 
@@ -48,6 +51,8 @@ export async function openBrowserJudge(options: BrowserJudgeOptions = {}): Promi
     const page = await browser.newPage();
     const judge = new BrowserJudge(browser, page, site);
     await page.exposeFunction("tellVerdicts", (told: readonly Told[]) => judge.receive(told));
+    await page.exposeFunction("keptReference", (key: string) => site.references.get(key));
+    await page.exposeFunction("keepReference", (key: string, text: string) => site.references.put(key, text));
     await page.goto(site.url);
     const snapshot = await page.evaluate((workers) => window.judgePage.open(workers), options.workers ?? 2);
     if (snapshot) await site.keepSnapshot(Buffer.from(snapshot, "base64"));
@@ -65,6 +70,7 @@ class BrowserJudge implements Judge {
   private readonly site: JudgeSite;
   private readonly calls = new Map<number, Call>();
   private nextCall = 1;
+  private readonly questions = new QuestionBook();
 
   constructor(browser: Browser, page: Page, site: JudgeSite) {
     this.browser = browser;
@@ -101,7 +107,10 @@ class BrowserJudge implements Judge {
     options.signal?.addEventListener("abort", abort, { once: true });
     try {
       const isolation = options.isolation ?? "batch";
-      await this.page.evaluate(([to, of, how]) => window.judgePage.judge(to, of, how), [id, requests, isolation] as const);
+      const asked = requests.map((request) => [this.questions.numberOf(request), request.program] as const);
+      const learned = this.questions.untold();
+      await this.page.evaluate((questions) => window.judgePage.learn(questions), learned);
+      await this.page.evaluate(([to, of, how]) => window.judgePage.judge(to, of, how), [id, asked, isolation] as const);
     } catch (error) {
       options.signal?.throwIfAborted();
       throw error;
@@ -113,21 +122,57 @@ class BrowserJudge implements Judge {
   }
 }
 
-/** Where the interpreter's memory, ready to run, is kept between commands; its name tells the files it was made from. */
-function snapshotPlace(files: Files): string {
-  const hash = createHash("sha256");
-  for (const { bytes } of files.values()) hash.update(bytes);
-  return join(repository(), "node_modules", ".cache", "errata", `python-${hash.digest("hex").slice(0, 16)}.snapshot`);
+/** Numbers problems, so that their tests cross to the browser once and not with every program. */
+class QuestionBook {
+  private readonly numbers = new WeakMap<object, Map<string, number>>();
+  private next = 1;
+  private learned: (readonly [number, Question])[] = [];
+
+  numberOf({ program: _, ...question }: JudgeRequest): number {
+    const { suite, tests, ...rest } = question;
+    const shared = suite ?? tests;
+    const known = this.numbers.get(shared) ?? new Map<string, number>();
+    this.numbers.set(shared, known);
+    const key = JSON.stringify(rest);
+    const number = known.get(key) ?? this.next++;
+    if (!known.has(key)) {
+      known.set(key, number);
+      this.learned.push([number, question]);
+    }
+    return number;
+  }
+
+  /** The problems that the browser has not been told of. */
+  untold(): (readonly [number, Question])[] {
+    const { learned } = this;
+    this.learned = [];
+    return learned;
+  }
 }
 
-async function keepSnapshot(place: string, bytes: Uint8Array): Promise<void> {
+/** Where the interpreter's memory and what it worked out are kept between commands; the name tells the files it was made from. */
+function cachePlace(files: Files): string {
+  const hash = createHash("sha256");
+  for (const { bytes } of files.values()) hash.update(bytes);
+  return join(repository(), "node_modules", ".cache", "errata", `python-${hash.digest("hex").slice(0, 16)}`);
+}
+
+function referenceStore(folder: string): ReferenceStore {
+  const place = (key: string) => join(folder, `${key}.json`);
+  return {
+    get: async (key) => (existsSync(place(key)) ? readFile(place(key), "utf8") : null),
+    put: (key, text) => keepFile(place(key), text),
+  };
+}
+
+async function keepFile(place: string, bytes: Uint8Array | string): Promise<void> {
   const part = `${place}.${process.pid}`;
   try {
     await mkdir(dirname(place), { recursive: true });
     await writeFile(part, bytes);
     await rename(part, place);
   } catch (error) {
-    // A folder that cannot be written to costs two seconds at the next start, no more.
+    // A folder that cannot be written to costs the same work again at the next start, no more.
     await rm(part, { force: true });
     if (!(error instanceof Error && "code" in error)) throw error;
   }
@@ -138,7 +183,8 @@ type Files = Awaited<ReturnType<typeof judgePageFiles>>;
 /** Builds the judge's page and serves it on a free port. */
 export async function serveJudgePage(): Promise<JudgeSite> {
   const files = await judgePageFiles();
-  const place = snapshotPlace(files);
+  const folder = cachePlace(files);
+  const place = `${folder}.snapshot`;
   if (existsSync(place)) files.set("snapshot", { bytes: await readFile(place), mediaType: "application/octet-stream" });
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname.slice(1);
@@ -151,7 +197,8 @@ export async function serveJudgePage(): Promise<JudgeSite> {
   const port = await listen(server);
   return {
     url: `http://127.0.0.1:${port}/`,
-    keepSnapshot: (bytes) => keepSnapshot(place, bytes),
+    keepSnapshot: (bytes) => keepFile(place, bytes),
+    references: referenceStore(folder),
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

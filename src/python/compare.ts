@@ -1,4 +1,5 @@
 // Python's own rules for comparing honest values: 1 == 1.0 == True, tuple != list, nan equals nothing, containers item by item.
+import { pythonString } from "../tasks/python_literal.ts";
 import { codePoints, type PyValue } from "./value.ts";
 
 /** The operation has no meaning for these values: what Python raises as TypeError (or ZeroDivisionError). */
@@ -144,6 +145,35 @@ function setsEqual(a: readonly PyValue[], b: readonly PyValue[]): boolean {
 function isSubset(a: readonly PyValue[], b: readonly PyValue[]): boolean {
   const keys = new Set(b.map(hashKey));
   return a.every((item) => keys.has(hashKey(item)));
+}
+
+/** set(value): the members of an iterable, each once; null where Python raises. */
+export function membersOf(value: PyValue): PyValue | null {
+  const items = iterated(value);
+  if (!items || items.some(isUnhashable)) return null;
+  return { type: "set", items: [...new Map(items.map((item) => [hashKey(item), item])).values()] };
+}
+
+function iterated(value: PyValue): readonly PyValue[] | null {
+  switch (value.type) {
+    case "list":
+    case "tuple":
+    case "set":
+    case "frozenset":
+    case "deque":
+      return value.items;
+    case "dict":
+      return value.entries.map(([key]) => key);
+    case "str":
+      return codePoints(value.literal).map((point) => ({ type: "str", literal: pythonString(String.fromCodePoint(point)) }));
+    default:
+      return null;
+  }
+}
+
+function isUnhashable(value: PyValue): boolean {
+  if (value.type === "tuple") return value.items.some(isUnhashable);
+  return ["list", "dict", "set", "deque", "bytearray", "opaque"].includes(value.type);
 }
 
 function dictsEqual(a: PyValue & { type: "dict" }, b: PyValue & { type: "dict" }): boolean {

@@ -1,4 +1,5 @@
 // What the rest of Errata knows of the sandbox: programs go in, exactly one verdict per program comes out.
+import type { Suite } from "../tasks/problem.ts";
 
 /** One program to judge: it is executed, then its tests run against it. */
 export interface JudgeRequest {
@@ -6,11 +7,17 @@ export interface JudgeRequest {
   /** The whole program (prompt + completion). */
   readonly program: string;
   readonly entryPoint: string;
+  /** Python that runs in the program's module before it. */
+  readonly prelude?: string;
   /** Python that runs before the tests. */
   readonly setup?: string;
   readonly tests: readonly string[];
+  /** Tests that are no statements; then `tests` is empty. Requests for one problem share the object. */
+  readonly suite?: Suite;
   /** Time allowed for the program and all its tests together, in ms. */
   readonly timeoutMs: number;
+  /** Time allowed for each test, in place of timeoutMs; for EvalPlus's problems the least that a test is allowed. */
+  readonly testTimeoutMs?: number;
 }
 
 export type VerdictKind =
@@ -44,6 +51,10 @@ export interface Verdict {
   /** True when a test could not be split and ran inside the interpreter. */
   readonly inside: boolean;
   readonly seconds: number;
+  /** Of EvalPlus's problems: the verdicts on the base tests and on the plus tests, each judged for itself. */
+  readonly parts?: { readonly base: VerdictKind; readonly plus: VerdictKind };
+  /** Judged a second time in a fresh interpreter, as one batch verdict in a hundred is, and what the batch had said if it was something else. */
+  readonly rejudged?: { readonly disagreed: VerdictKind | null };
 }
 
 export interface JudgeOptions {

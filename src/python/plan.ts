@@ -1,7 +1,11 @@
 // The plan of a problem's tests, made by sandbox/split.py: steps that run inside, in order, and checks that are made here, outside.
 import * as v from "valibot";
+import type { EvalPlusSuite, ProgramSuite } from "../tasks/problem.ts";
 import { asFloat, compareOrder, contains, equals, identical, PyError, truthy, typeName } from "./compare.ts";
-import { decodeValue, type PyValue } from "./value.ts";
+import { type Comparison, comparisonsOf, evalPlusAccepts, type ReferenceCase } from "./evalplus.ts";
+import { firstDifference } from "./printed.ts";
+import { STEP_KINDS } from "./sandbox_protocol.ts";
+import { decodeValue, type PyValue, textOf } from "./value.ts";
 
 export type Tree =
   /** What a "value" step gave. */
@@ -13,9 +17,16 @@ export type Tree =
   | { op: "and" | "or"; of: Tree[] }
   | { op: "not"; of: Tree }
   | { op: "arithmetic"; by: string; of: Tree[] }
-  | { op: "function"; name: string; of: Tree[]; named: Record<string, Tree> };
+  | { op: "function"; name: string; of: Tree[]; named: Record<string, Tree> }
+  /** What a program printed is one of these. */
+  | { op: "printed"; step: number; accepted: readonly string[]; numbersByValue: boolean }
+  /** EvalPlus accepts the step's value, given what the reference gave. */
+  | { op: "evalplus"; step: number; expected: string; alternative: string | null; by: Comparison };
 
-const treeSchema: v.GenericSchema<Tree> = v.lazy(() =>
+/** The trees that split.py writes. */
+type SplitTree = Exclude<Tree, { op: "printed" | "evalplus" }>;
+
+const treeSchema: v.GenericSchema<SplitTree> = v.lazy(() =>
   v.variant("op", [
     v.object({ op: v.literal("step"), step: v.number() }),
     v.object({ op: v.literal("constant"), value: v.string() }),
@@ -30,15 +41,42 @@ const treeSchema: v.GenericSchema<Tree> = v.lazy(() =>
 const planSchema = v.union([
   v.object({ error: v.string() }),
   v.object({
-    steps: v.array(v.object({ kind: v.picklist(["value", "run", "inside"]), test: v.number(), source: v.string() })),
+    steps: v.array(v.object({ kind: v.picklist(STEP_KINDS), test: v.number(), source: v.string() })),
     /** `after`: the number of steps after which the check can be made. `text`: the asserted expression. */
     checks: v.array(v.object({ test: v.number(), after: v.number(), text: v.string(), tree: treeSchema })),
   }),
 ]);
 
-export type Plan = Exclude<v.InferOutput<typeof planSchema>, { error: string }>;
-export type Step = Plan["steps"][number];
-export type Check = Plan["checks"][number];
+type SplitPlan = Exclude<v.InferOutput<typeof planSchema>, { error: string }>;
+export type Step = SplitPlan["steps"][number];
+export type Check = Omit<SplitPlan["checks"][number], "tree"> & { tree: Tree };
+export interface Plan {
+  readonly steps: Step[];
+  readonly checks: Check[];
+}
+
+/** One run of the program per case, and a look at what it printed. */
+export function planOfPrograms({ cases, numbersByValue }: ProgramSuite): Plan {
+  return {
+    steps: cases.map(({ stdin }, test) => ({ kind: "program", test, source: stdin })),
+    checks: cases.map(({ accepted }, test) => {
+      const tree: Tree = { op: "printed", step: test, accepted, numbersByValue };
+      return { test, after: test + 1, text: "its output", tree };
+    }),
+  };
+}
+
+/** One call per input, its value compared with what the reference solution gave. `inputs` and `cases` belong together by their order. */
+export function planOfEvalPlus(suite: EvalPlusSuite, entryPoint: string, inputs: readonly string[], cases: readonly ReferenceCase[]): Plan {
+  const comparisons = comparisonsOf(suite, cases);
+  return {
+    steps: inputs.map((args, test) => ({ kind: "value", test, source: `${entryPoint}(${args})` })),
+    checks: cases.map(({ expected, alternative }, test) => {
+      const tree: Tree = { op: "evalplus", step: test, expected, alternative, by: comparisons[test]! };
+      return { test, after: test + 1, text: `${entryPoint}(${inputs[test]!})`, tree };
+    }),
+  };
+}
 
 /**
  * Reads a plan as split.py writes it.
@@ -57,13 +95,16 @@ export function readPlan(json: string): Plan {
  */
 export function evaluate(tree: Tree, steps: ReadonlyMap<number, PyValue>): PyValue {
   switch (tree.op) {
-    case "step": {
-      const value = steps.get(tree.step);
-      if (!value) throw new Error(`the plan needs step ${tree.step} before it has run`);
-      return value;
-    }
+    case "step":
+      return valueOfStep(tree.step, steps);
     case "constant":
-      return decodeValue(tree.value);
+      return constant(tree.value);
+    case "printed":
+      return bool(!tree.accepted.every((accepted) => printedDifference(tree, accepted, steps)));
+    case "evalplus": {
+      const alternative = tree.alternative === null ? null : constant(tree.alternative);
+      return bool(evalPlusAccepts(valueOfStep(tree.step, steps), constant(tree.expected), alternative, tree.by));
+    }
     case "not":
       return bool(!truthy(evaluate(tree.of, steps)));
     case "and":
@@ -84,6 +125,32 @@ export function evaluate(tree: Tree, steps: ReadonlyMap<number, PyValue>): PyVal
       );
     }
   }
+}
+
+/** Where what a program printed differs from one accepted text; null where it does not. */
+export function printedDifference(tree: Tree & { op: "printed" }, accepted: string, steps: ReadonlyMap<number, PyValue>) {
+  const value = valueOfStep(tree.step, steps);
+  return firstDifference(value.type === "str" ? textOf(value.literal) : "", accepted, tree.numbersByValue);
+}
+
+function valueOfStep(step: number, steps: ReadonlyMap<number, PyValue>): PyValue {
+  const value = steps.get(step);
+  if (!value) throw new Error(`the plan needs step ${step} before it has run`);
+  return value;
+}
+
+const MAX_CONSTANTS = 20_000;
+const constants = new Map<string, PyValue>();
+
+/** An encoded value of the tests, which every answer is compared with: read once. */
+export function constant(encoded: string): PyValue {
+  let value = constants.get(encoded);
+  if (value === undefined) {
+    if (constants.size >= MAX_CONSTANTS) constants.clear();
+    value = decodeValue(encoded);
+    constants.set(encoded, value);
+  }
+  return value;
 }
 
 function bool(value: boolean): PyValue {

@@ -1,12 +1,19 @@
 // The judge behind the sandbox: plans a problem's tests, sends runs to the frame, compares what comes back, and sees to it that
 // every request gets exactly one verdict, the same for the same program and tests.
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import * as v from "valibot";
+import type { EvalPlusSuite } from "../tasks/problem.ts";
+import { evalPlusLimits, type ReferenceCase, referenceCases, referenceSteps } from "./evalplus.ts";
 import type { Judge, JudgeOptions, JudgeRequest, Verdict } from "./judge.ts";
-import { type Plan, readPlan } from "./plan.ts";
+import { type Plan, planOfEvalPlus, planOfPrograms, readPlan } from "./plan.ts";
 import { type Outcome, type RunRequest, replySchema, type SandboxReply, type SandboxRequest } from "./sandbox_protocol.ts";
 import { infraError, verdictOf } from "./verdict.ts";
 
 const MAX_KEPT_VERDICTS = 50_000;
+const REJUDGED_SHARE = 0.01; // of the verdicts in batch
+const REFERENCE_TIMEOUT_MS = 120_000;
+const MOST_MS = 60_000; // for all tests of an answer that have a limit each
 
 interface Waiting {
   resolve(reply: SandboxReply): void;
@@ -18,20 +25,39 @@ export type Ready = Pick<Extract<SandboxReply, { type: "ready" }>, "snapshot">;
 /** How the next try of a run is made. */
 type Manner = Pick<RunRequest, "fresh" | "alone">;
 
+/** One run's worth of tests, with the time they are given. */
+interface Paper extends Pick<RunRequest, "timeoutMs" | "stepTimeoutsMs"> {
+  readonly plan: Plan;
+}
+
+/** Where the outputs of reference solutions are kept between sittings; its keys are good for one version of Python. */
+export interface ReferenceStore {
+  get(key: string): Promise<string | null>;
+  put(key: string, text: string): Promise<void>;
+}
+
+const keptReference = v.array(v.object({ expected: v.string(), alternative: v.nullable(v.string()), seconds: v.number() }));
+
 /** A judge that speaks with a sandbox frame; it runs in the engine's worker, or wherever the frame's port was given. */
 export class SandboxJudge implements Judge {
   private readonly port: MessagePort;
   private readonly waiting = new Map<number, Waiting>();
-  private readonly plans = new Map<string, Promise<Plan>>();
+  private readonly papers = new Map<string, Promise<readonly Paper[]>>();
+  private readonly digests = new WeakMap<object, string>();
+  private readonly references: ReferenceStore | null;
   private readonly kept = new Map<string, Promise<Verdict>>();
   private nextId = 1;
   private ended: Error | null = null;
   private readonly opened: Promise<Ready>;
   private markOpened: (opened: Ready | Error) => void = () => {};
 
-  /** @param port from createSandbox */
-  constructor(port: MessagePort) {
+  /**
+   * @param port from createSandbox
+   * @param references where reference outputs are kept beyond this judge's life
+   */
+  constructor(port: MessagePort, references: ReferenceStore | null = null) {
     this.port = port;
+    this.references = references;
     this.opened = new Promise((resolve, reject) => {
       this.markOpened = (opened) => (opened instanceof Error ? reject(opened) : resolve(opened));
     });
@@ -66,11 +92,11 @@ export class SandboxJudge implements Judge {
 
   /** Equal programs with equal tests are judged once. */
   private keptVerdict(request: JudgeRequest, fresh: boolean, signal: AbortSignal | undefined): Promise<Verdict> {
-    const { program, entryPoint, setup, tests, timeoutMs } = request;
-    const key = JSON.stringify([fresh, timeoutMs, entryPoint, setup ?? "", tests, program]);
+    const { program, timeoutMs, testTimeoutMs } = request;
+    const key = digest(JSON.stringify([fresh, timeoutMs, testTimeoutMs, this.questionKey(request), program]));
     const known = this.kept.get(key);
     if (known) return known;
-    const verdict = this.judgeRequest(request, fresh, signal);
+    const verdict = this.judgeRequest(request, fresh, isRejudged(key), signal);
     this.keep(key, verdict);
     return verdict;
   }
@@ -83,43 +109,114 @@ export class SandboxJudge implements Judge {
     verdict.then((known) => known.verdict === "infra_error" && forget(), forget);
   }
 
-  private async judgeRequest(request: JudgeRequest, fresh: boolean, signal: AbortSignal | undefined): Promise<Verdict> {
+  /** A short text that tells a problem's tests from any others; the long part, which requests share, is digested once. */
+  private questionKey({ entryPoint, prelude = "", setup = "", tests, suite }: JudgeRequest): string {
+    const shared = suite ?? tests;
+    let long = this.digests.get(shared);
+    if (long === undefined) {
+      long = digest(JSON.stringify(shared));
+      this.digests.set(shared, long);
+    }
+    return JSON.stringify([entryPoint, prelude, setup, long]);
+  }
+
+  private async judgeRequest(request: JudgeRequest, fresh: boolean, rejudge: boolean, signal?: AbortSignal): Promise<Verdict> {
     await this.opened;
-    let plan: Plan;
+    let papers: readonly Paper[];
     try {
-      plan = await this.plan(request);
+      papers = await this.papersOf(request, signal);
     } catch (error) {
-      if (this.ended) throw error;
+      if (this.ended || signal?.aborted) throw error;
       return infraError(`${request.taskId}: ${error instanceof Error ? error.message : String(error)}`);
     }
-    if (plan.checks.length === 0 && !plan.steps.some((step) => step.kind === "inside")) {
-      return infraError(`${request.taskId}: its tests assert nothing`);
-    }
-    const run = (manner: Manner) => this.run(request, plan, manner, signal);
+    const judged = await Promise.all(papers.map((paper) => this.judgePaper(request, paper, fresh, rejudge, signal)));
+    const [base, plus] = judged;
+    if (!base) return infraError(`${request.taskId}: its tests assert nothing`);
+    if (!plus) return base;
+    const decisive = base.verdict === "pass" ? plus : base;
+    const rejudged = base.rejudged?.disagreed ? base.rejudged : plus.rejudged;
+    return {
+      ...decisive,
+      ...(rejudged && { rejudged }),
+      parts: { base: base.verdict, plus: plus.verdict },
+      seconds: base.seconds + plus.seconds,
+    };
+  }
+
+  /** One verdict: in doubt after a second run in a fresh interpreter, and one in a hundred is run there to see that it is the same. */
+  private async judgePaper(request: JudgeRequest, paper: Paper, fresh: boolean, rejudge: boolean, signal?: AbortSignal): Promise<Verdict> {
+    const run = async (manner: Manner) => {
+      const outcome = await this.run(request, paper, manner, signal);
+      return { outcome, verdict: verdictOf(paper.plan, request, outcome) };
+    };
     const first = await run({ fresh, alone: false });
-    const verdict = verdictOf(plan, request, first);
-    const again = nextManner(first, verdict);
-    return again ? verdictOf(plan, request, await run(again)) : verdict;
+    const again = nextManner(first.outcome, first.verdict);
+    if (again) return (await run(again)).verdict;
+    if (fresh || !rejudge) return first.verdict;
+    const { outcome, verdict } = await run({ fresh: true, alone: false });
+    const second = verdict.verdict === "timeout" || !outcome.healthy ? (await run({ fresh: true, alone: true })).verdict : verdict;
+    const same =
+      second.verdict === first.verdict.verdict && second.errorType === first.verdict.errorType && second.test === first.verdict.test;
+    return { ...second, rejudged: { disagreed: same ? null : first.verdict.verdict } };
   }
 
-  private plan(request: JudgeRequest): Promise<Plan> {
-    const { entryPoint, setup = "", tests } = request;
-    const key = JSON.stringify([entryPoint, setup, tests]);
-    const known = this.plans.get(key);
+  /** What a request's problem asks of a program; made once for each problem. */
+  private papersOf(request: JudgeRequest, signal: AbortSignal | undefined): Promise<readonly Paper[]> {
+    const key = digest(JSON.stringify([request.timeoutMs, request.testTimeoutMs, this.questionKey(request)]));
+    const known = this.papers.get(key);
     if (known) return known;
-    const plan = this.ask({ type: "plan", id: this.nextId++, entryPoint, setup, tests: [...tests] }).then((reply) => {
-      if (reply.type !== "planned") throw new Error("The sandbox answered a plan with something else.");
-      return readPlan(reply.plan);
-    });
-    this.plans.set(key, plan);
-    plan.catch(() => this.plans.delete(key));
-    return plan;
+    const papers = this.makePapers(request, signal);
+    this.papers.set(key, papers);
+    papers.catch(() => this.papers.delete(key));
+    return papers;
   }
 
-  private async run(request: JudgeRequest, plan: Plan, manner: Manner, signal: AbortSignal | undefined): Promise<Outcome> {
-    const { program, entryPoint, setup = "", timeoutMs } = request;
+  private async makePapers(request: JudgeRequest, signal: AbortSignal | undefined): Promise<readonly Paper[]> {
+    const { suite, entryPoint } = request;
+    if (suite?.kind === "evalplus") {
+      const cases = await this.referenceOf(request, suite, signal);
+      const part = (inputs: readonly string[], of: readonly ReferenceCase[]): Paper => ({
+        plan: planOfEvalPlus(suite, entryPoint, inputs, of),
+        ...evalPlusLimits(of, request.testTimeoutMs),
+      });
+      return [part(suite.base, cases.slice(0, suite.base.length)), part(suite.plus, cases.slice(suite.base.length))];
+    }
+    const plan = suite ? planOfPrograms(suite) : await this.split(request);
+    if (plan.checks.length === 0 && !plan.steps.some((step) => step.kind === "inside")) throw new Error("its tests assert nothing");
+    return [{ plan, ...limitsOf(request, plan) }];
+  }
+
+  private async split({ entryPoint, setup = "", tests }: JudgeRequest): Promise<Plan> {
+    const reply = await this.ask({ type: "plan", id: this.nextId++, entryPoint, setup, tests: [...tests] });
+    if (reply.type !== "planned") throw new Error("The sandbox answered a plan with something else.");
+    return readPlan(reply.plan);
+  }
+
+  /** What EvalPlus's reference solution gives for the suite's inputs, run once and kept. */
+  private async referenceOf(request: JudgeRequest, suite: EvalPlusSuite, signal: AbortSignal | undefined): Promise<ReferenceCase[]> {
+    const key = this.questionKey(request);
+    const kept = await this.references?.get(digest(key));
+    if (kept) return v.parse(keptReference, JSON.parse(kept));
+    const { sources, perInput } = referenceSteps(suite, request.entryPoint);
+    const plan: Plan = { steps: sources.map((source, test) => ({ kind: "value", test, source })), checks: [] };
+    const asked = { ...request, program: `${suite.reference}\n${suite.rules}` };
+    const paper: Paper = { plan, timeoutMs: REFERENCE_TIMEOUT_MS, stepTimeoutsMs: [] };
+    const outcome = await this.run(asked, paper, { fresh: true, alone: false }, signal);
+    const [start = "!", ...results] = outcome.results;
+    const finding = verdictOf(plan, asked, outcome);
+    if (start !== "" || results.length < sources.length || results.some((text) => text.startsWith("!")))
+      throw new Error(`its canonical solution does not run (${finding.errorType}: ${finding.message})`);
+    const cases = referenceCases(results, outcome.stepSeconds.slice(1), perInput);
+    await this.references?.put(digest(key), JSON.stringify(cases));
+    return cases;
+  }
+
+  private async run(request: JudgeRequest, paper: Paper, manner: Manner, signal: AbortSignal | undefined): Promise<Outcome> {
+    const { program, entryPoint, prelude = "", setup = "" } = request;
+    const { plan, timeoutMs, stepTimeoutsMs } = paper;
     const steps = plan.steps.map(({ kind, source }) => ({ kind, source }));
-    const message: RunRequest = { type: "run", id: this.nextId++, program, entryPoint, setup, steps, timeoutMs, ...manner };
+    const id = this.nextId++;
+    const message: RunRequest = { type: "run", id, program, entryPoint, prelude, setup, steps, timeoutMs, stepTimeoutsMs, ...manner };
     const reply = await this.ask(message, signal);
     if (reply.type !== "outcome") throw new Error("The sandbox answered a run with something else.");
     return reply;
@@ -173,6 +270,23 @@ export class SandboxJudge implements Judge {
     for (const waiting of this.waiting.values()) waiting.reject(error);
     this.waiting.clear();
   }
+}
+
+function digest(text: string): string {
+  return bytesToHex(sha256(utf8ToBytes(text)));
+}
+
+/** The same verdicts are judged twice in every run of the same programs. */
+function isRejudged(key: string): boolean {
+  return Number.parseInt(key.slice(0, 8), 16) < REJUDGED_SHARE * 2 ** 32;
+}
+
+/** One limit for all tests together, or one for each test where the problem says so. */
+function limitsOf({ suite, timeoutMs, testTimeoutMs }: JudgeRequest, plan: Plan): Omit<Paper, "plan"> {
+  const each = testTimeoutMs ?? (suite ? timeoutMs : null);
+  if (each === null) return { timeoutMs, stepTimeoutsMs: [] };
+  const whole = Math.max(each, Math.min(MOST_MS, each * (plan.steps.length + 1)));
+  return { timeoutMs: whole, stepTimeoutsMs: [each, ...plan.steps.map(() => each)] };
 }
 
 /** How a run is tried once more before its verdict counts; null when it counts at once. */

@@ -25,7 +25,9 @@ export const openSchema = v.object({
 });
 export type Open = v.InferOutput<typeof openSchema>;
 
-const step = v.object({ kind: v.picklist(["value", "run", "inside"]), source: v.string() });
+/** "program": the answer itself is run with the source as its standard input, and gives what it printed. */
+export const STEP_KINDS = ["value", "run", "inside", "program"] as const;
+const step = v.object({ kind: v.picklist(STEP_KINDS), source: v.string() });
 
 /** Engine to frame. */
 export const requestSchema = v.variant("type", [
@@ -35,9 +37,13 @@ export const requestSchema = v.variant("type", [
     id: v.number(),
     program: v.string(),
     entryPoint: v.string(),
+    prelude: v.string(),
     setup: v.string(),
     steps: v.array(step),
+    /** For all of it. */
     timeoutMs: v.number(),
+    /** For the program's own execution and for each step, beside that; empty where there are no such limits. */
+    stepTimeoutsMs: v.array(v.number()),
     /** In an interpreter that has run nothing before. */
     fresh: v.boolean(),
     /** With nothing else running beside it, and more time where the machine is measurably slower than at its best. */
@@ -57,10 +63,14 @@ const outcomeSchema = v.object({
   end: v.picklist(END_KINDS),
   /** One text per step that ran, the program's own execution first: "" or an encoded value, or "!" and an encoded error. */
   results: v.array(v.string()),
+  /** Time that each of them took. */
+  stepSeconds: v.array(v.number()),
   message: v.string(),
   stderr: v.string(),
   /** Time that the answer ran. */
   seconds: v.number(),
+  /** The limit that ran out, in ms, where one did. */
+  limitMs: v.number(),
   /** The interpreter had run nothing before. */
   fresh: v.boolean(),
   /** False when the interpreter was found changed after the run: the outcome is in doubt. */
@@ -87,6 +97,7 @@ export type Job =
       run: string;
       program: string;
       entryPoint: string;
+      prelude: string;
       setup: string;
       steps: readonly { kind: string; source: string }[];
       spin: boolean;
@@ -101,7 +112,7 @@ export const reportSchema = v.variant("type", [
   v.object({ type: v.literal("boot_failed"), message: text }),
   /** The answer's time starts. */
   v.object({ type: v.literal("begun"), run: v.string(), spinMs: v.number() }),
-  v.object({ type: v.literal("result"), run: v.string(), text }),
+  v.object({ type: v.literal("result"), run: v.string(), text, seconds: v.number() }),
   v.object({ type: v.literal("output_limit"), run: v.string() }),
   v.object({ type: v.literal("planned"), run: v.string(), plan: v.string() }),
   v.object({

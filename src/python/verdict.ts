@@ -1,8 +1,9 @@
 // From what came out of the sandbox to a verdict. Pure: no interpreter, no clock.
 
+import { pythonString } from "../tasks/python_literal.ts";
 import { PyError, truthy } from "./compare.ts";
 import type { JudgeRequest, Verdict, VerdictKind } from "./judge.ts";
-import { type Check, evaluate, type Plan, type Tree } from "./plan.ts";
+import { type Check, constant, evaluate, type Plan, printedDifference, type Tree } from "./plan.ts";
 import { reprOf } from "./repr.ts";
 import type { Outcome } from "./sandbox_protocol.ts";
 import { decodeValue, type PyValue, textOf } from "./value.ts";
@@ -57,8 +58,8 @@ export function infraError(message: string): Verdict {
 
 function firstFinding(plan: Plan, request: JudgeRequest, outcome: Outcome): Finding {
   const [start, ...results] = outcome.results;
-  if (start === undefined) return endFinding(request, outcome);
-  if (start !== "") return failed(readFailure(start), plan, null, outcome);
+  if (start === undefined) return endFinding(outcome);
+  if (start !== "") return failed(readFailure(start), plan, null, request, outcome);
   const values = new Map<number, PyValue>();
   let checked = 0;
   for (let done = 0; done <= plan.steps.length; done++) {
@@ -69,20 +70,20 @@ function firstFinding(plan: Plan, request: JudgeRequest, outcome: Outcome): Find
     const step = plan.steps[done];
     if (!step) break;
     const text = results[done];
-    if (text === undefined) return { ...endFinding(request, outcome), test: step.test };
-    if (text.startsWith("!")) return failed(readFailure(text), plan, done, outcome);
-    if (step.kind === "value") values.set(done, readValue(text));
+    if (text === undefined) return { ...endFinding(outcome), test: step.test };
+    if (text.startsWith("!")) return failed(readFailure(text), plan, done, request, outcome);
+    if (step.kind === "value" || step.kind === "program") values.set(done, readValue(text));
   }
-  return outcome.end === "done" ? { verdict: "pass", errorType: "", errorLabel: "" } : endFinding(request, outcome);
+  return outcome.end === "done" ? { verdict: "pass", errorType: "", errorLabel: "" } : endFinding(outcome);
 }
 
 /** What the run's end says when no test failed before it. */
-function endFinding(request: JudgeRequest, outcome: Outcome): Finding {
+function endFinding(outcome: Outcome): Finding {
   if (outcome.end === "done") {
     return { verdict: "infra_error", errorType: "", errorLabel: "", message: "the interpreter gave fewer results than it has tests" };
   }
   const { verdict, errorType } = ENDS[outcome.end];
-  const messages = { timeout: `not finished after ${request.timeoutMs} ms`, crash: `the interpreter died (${outcome.message})` };
+  const messages = { timeout: `not finished after ${Math.round(outcome.limitMs)} ms`, crash: `the interpreter died (${outcome.message})` };
   const message = outcome.end === "timeout" || outcome.end === "crash" ? messages[outcome.end] : outcome.message;
   return { verdict, errorType, errorLabel: errorType, message };
 }
@@ -107,7 +108,7 @@ function readFailure(text: string): Failure {
 const SYNTAX_ERRORS = ["SyntaxError", "IndentationError", "TabError"];
 
 /** The verdict of an exception in the program (step null) or in a step. */
-function failed(failure: Failure, plan: Plan, done: number | null, outcome: Outcome): Finding {
+function failed(failure: Failure, plan: Plan, done: number | null, request: JudgeRequest, outcome: Outcome): Finding {
   const step = done === null ? undefined : plan.steps[done];
   const kinds: Record<string, VerdictKind> = {
     syntax: "syntax_error",
@@ -118,7 +119,8 @@ function failed(failure: Failure, plan: Plan, done: number | null, outcome: Outc
   };
   const verdict = kinds[failure.category] ?? "runtime_error";
   const errorType = errorTypeOf(verdict, failure.className);
-  const trace = failure.trace && `Traceback (most recent call last):\n${failure.trace}${failure.className}: ${failure.message}\n`;
+  const frames = withSource(failure.trace, request.program);
+  const trace = frames && `Traceback (most recent call last):\n${frames}${failure.className}: ${failure.message}\n`;
   return {
     verdict,
     errorType,
@@ -129,6 +131,16 @@ function failed(failure: Failure, plan: Plan, done: number | null, outcome: Outc
     expected: step ? expectedAfter(plan, done! + 1) : null,
     stderrTail: (outcome.stderr + trace).slice(-MAX_TAIL),
   };
+}
+
+/** The frames, each with its line of the program below it, as Python shows them. */
+function withSource(trace: string, program: string): string {
+  if (trace === "") return "";
+  const lines = program.split("\n");
+  return trace.replace(/^ {2}File "answer\.py", line (\d+), .*$/gm, (frame, number) => {
+    const source = lines[Number(number) - 1]?.trim();
+    return source ? `${frame}\n    ${short(source)}` : frame;
+  });
 }
 
 function errorTypeOf(verdict: VerdictKind, className: string): string {
@@ -171,9 +183,17 @@ function judgeCheck(check: Check, plan: Plan, values: ReadonlyMap<number, PyValu
     };
   }
   const [expected, got] = [expectedOf(check.tree, values), gotOf(check.tree, values)];
-  const message =
+  const gave =
     expected && got && call ? `${short(call)} gave ${short(got)}, expected ${short(expected)}` : `not true: ${short(check.text)}`;
+  const message = check.tree.op === "printed" ? printedMessage(check.tree, check.test, values) : gave;
   return { verdict: "wrong_answer", errorType: "AssertionError", errorLabel: "WrongResult", test: check.test, message, expected, got };
+}
+
+/** Where the first accepted output and what was printed part. */
+function printedMessage(tree: Tree & { op: "printed" }, test: number, values: ReadonlyMap<number, PyValue>): string {
+  const difference = printedDifference(tree, tree.accepted[0]!, values);
+  const shown = (line: string | null | undefined) => (line === null || line === undefined ? "no such line" : JSON.stringify(short(line)));
+  return `test ${test + 1}, line ${difference?.line} of the output: ${shown(difference?.got)}, expected ${shown(difference?.expected)}`;
 }
 
 function short(text: string): string {
@@ -182,7 +202,7 @@ function short(text: string): string {
 
 /** The steps that a tree uses, from left to right. */
 function stepsOf(tree: Tree): number[] {
-  if (tree.op === "step") return [tree.step];
+  if (tree.op === "step" || tree.op === "printed" || tree.op === "evalplus") return [tree.step];
   if (tree.op === "constant") return [];
   if (tree.op === "not") return stepsOf(tree.of);
   return tree.of.flatMap(stepsOf);
@@ -202,6 +222,8 @@ function gotOf(tree: Tree, values: ReadonlyMap<number, PyValue>): string | null 
 /** The repr of what a tree compares its call with, where that is one value. */
 function expectedOf(tree: Tree, values: ReadonlyMap<number, PyValue>): string | null {
   if (tree.op === "step") return "True";
+  if (tree.op === "printed") return short(pythonString(tree.accepted[0]!));
+  if (tree.op === "evalplus") return expectedByEvalPlus(tree);
   if (tree.op === "not" && tree.of.op === "step") return "False";
   if (tree.op !== "compare" || tree.by.length !== 1) return null;
   const constant = tree.of.find((item) => item.op === "constant");
@@ -213,6 +235,14 @@ function expectedOf(tree: Tree, values: ReadonlyMap<number, PyValue>): string | 
   }
   if (tree.by[0] !== "<" && tree.by[0] !== "<=") return null;
   return nearValue(tree, value, values);
+}
+
+function expectedByEvalPlus({ expected, by }: Tree & { op: "evalplus" }): string {
+  const value = reprOf(constant(expected));
+  if (by.oracle === "root") return `a root of the polynomial ${value}`;
+  if (by.oracle === "set") return `${value} in any order`;
+  if (by.oracle === "not_none") return value === "None" ? "None" : "not None";
+  return by.atol > 0 ? `${value} ± ${by.atol}` : value;
 }
 
 /** `abs(f(x) - y) < eps` expects y, give or take eps. */

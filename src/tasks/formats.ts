@@ -1,8 +1,21 @@
-// Problem files: Errata's own format, MBPP (full and sanitized) and HumanEval, as .json, .jsonl, or either gzipped.
+// Problem files: .json, .jsonl or Markdown, gzipped or not. Which format a row has is told by its fields; docs/problems.md lists them.
 import { gunzipSync } from "fflate";
 import * as v from "valibot";
 import { InputError } from "../input_error.ts";
+import {
+  CodeContestsRow,
+  CodeEvalRow,
+  LiveCodeBenchRow,
+  readCodeContests,
+  readCodeEval,
+  readLiveCodeBench,
+  readTaco,
+  TacoRow,
+} from "./contests.ts";
+import { EvalPlusRow, readEvalPlus } from "./evalplus.ts";
+import { type MarkdownProblem, readMarkdown } from "./markdown.ts";
 import type { Problem } from "./problem.ts";
+import { listItems } from "./python_literal.ts";
 import { mbppSplit, splitByHash } from "./split.ts";
 
 const filled = v.pipe(v.string(), v.minLength(1, "must not be empty"));
@@ -12,7 +25,7 @@ const statements = v.pipe(v.array(v.string()), v.minLength(1, "must hold at leas
 const OwnRow = v.object({
   task_id: filled,
   prompt: filled,
-  entry_point: identifier,
+  entry_point: v.optional(identifier),
   tests: statements,
   setup: v.optional(v.string()),
   solution: v.optional(v.string()),
@@ -20,10 +33,13 @@ const OwnRow = v.object({
 });
 
 const MbppRow = v.object({
-  task_id: v.union([v.number(), filled]),
+  task_id: v.optional(v.union([v.number(), filled])),
+  id: v.optional(v.union([v.number(), filled])), // code_eval's names: id, content, canonical_solution
   text: v.optional(v.string()),
   prompt: v.optional(v.string()),
+  content: v.optional(v.string()),
   code: v.optional(v.string()),
+  canonical_solution: v.optional(v.string()),
   test_list: statements,
   test_setup_code: v.optional(v.string()),
   test_imports: v.optional(v.array(v.string())),
@@ -37,31 +53,94 @@ const HumanEvalRow = v.object({
   test: filled,
 });
 
+/** What a problem file holds: its problems, and a sentence for each row that is none. */
+export interface ProblemFile {
+  readonly problems: readonly Problem[];
+  readonly refused: readonly string[];
+}
+
 /**
- * Reads a problem file. `file` is its name, for messages; `seed` decides the splits of files that name none.
+ * Reads a problem file, all of it or nothing. `file` is its name, for messages; `seed` decides the splits of files that name none.
  * Throws an InputError that names the file, the row and what was found there.
  */
 export function readProblems(bytes: Uint8Array, file: string, seed: number): Problem[] {
-  const rows = readRows(bytes, file);
-  if (rows.length === 0) throw new InputError(`${file}: there is no problem in it.`);
-  const problems = rows.map((row, i) => readProblem(row, `${file}, problem ${i + 1}`, seed));
-  const seen = new Set<string>();
-  for (const { taskId } of problems) {
-    if (seen.has(taskId)) throw new InputError(`${file}: the task_id ${taskId} occurs twice; every problem needs its own.`);
-    seen.add(taskId);
-  }
-  return problems;
+  const { problems, refused } = readProblemFile(bytes, file, seed);
+  if (refused[0] !== undefined) throw new InputError(refused[0]);
+  return [...problems];
 }
 
-/** The rows of a .json (a list, or one object) or .jsonl file, gzipped or not. */
-export function readRows(bytes: Uint8Array, file: string): unknown[] {
-  const text = decodeText(bytes, file).trim();
-  if (text === "") return [];
-  if (text.startsWith("[")) {
-    const list: unknown = parseJson(text, file);
-    return Array.isArray(list) ? list : [list];
+/**
+ * Reads a problem file; rows that cannot be read are refused one by one.
+ * Throws an InputError when nothing in it is a problem.
+ */
+export function readProblemFile(bytes: Uint8Array, file: string, seed: number): ProblemFile {
+  const problems: Problem[] = [];
+  const refused: string[] = [];
+  const seen = new Set<string>();
+  for (const [i, text] of rowTexts(decodeText(bytes, file), file).entries()) {
+    try {
+      const problem = readProblem(text, i, file, seed);
+      if (seen.has(problem.taskId))
+        throw new InputError(`${file}: the task_id ${problem.taskId} occurs twice; every problem needs its own.`);
+      seen.add(problem.taskId);
+      problems.push(problem);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      refused.push(error.message);
+    }
   }
-  return text.split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [parseJson(line, `${file}, line ${i + 1}`)]));
+  if (problems.length === 0) throw new InputError(refused[0] ?? `${file}: there is no problem in it.`);
+  return { problems, refused };
+}
+
+/** A row of a file, or the sentence that says why it cannot be read. */
+export type Row = { readonly value: unknown } | { readonly refused: string };
+
+/** The rows of a .json (a list, or one object) or .jsonl file, gzipped or not. */
+export function readRows(bytes: Uint8Array, file: string): Row[] {
+  return rowTexts(decodeText(bytes, file), file).map(({ text, where }) => {
+    try {
+      return { value: parseJson(text, where) };
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      return { refused: error.message };
+    }
+  });
+}
+
+/** A row as it stands in its file: JSON, or a problem in Markdown. */
+interface RowText {
+  readonly text: string;
+  readonly where: string;
+  readonly markdown?: MarkdownProblem;
+}
+
+function rowTexts(text: string, file: string): RowText[] {
+  if (text.trim() === "") return [];
+  if (/\.(md|markdown)(\.gz)?$/i.test(file)) return markdownRows(text, file);
+  if (text.trimStart().startsWith("[")) return listRows(text, file);
+  const lines = text.split("\n").map((line, i) => ({ text: line.trim(), where: `${file}, line ${i + 1}` }));
+  const rows = lines.filter((line) => line.text !== "");
+  const whole = rows.length > 1 && rows[0]!.text.startsWith("{") && !rows[0]!.text.endsWith("}");
+  return whole ? [{ text, where: file }] : rows;
+}
+
+/** The items of a JSON list, each as its own text. */
+function listRows(text: string, file: string): RowText[] {
+  const list = parseJson(text, file);
+  if (!Array.isArray(list)) return [{ text, where: file }];
+  // EvalPlus's numbers are read exactly, from the text itself.
+  const exact = text.includes('"base_input"') ? listItems(text) : null;
+  return list.map((item: unknown, i) => ({ text: exact?.[i] ?? JSON.stringify(item), where: `${file}, row ${i + 1}` }));
+}
+
+function markdownRows(text: string, file: string): RowText[] {
+  const title = file.replace(/^.*[\\/]/, "").replace(/\.(md|markdown)(\.gz)?$/i, "");
+  try {
+    return readMarkdown(text, title).map((markdown) => ({ text: "", where: `${file}, line ${markdown.line}`, markdown }));
+  } catch (error) {
+    throw new InputError(`${file}: ${error instanceof Error ? error.message : error}.`);
+  }
 }
 
 function decodeText(bytes: Uint8Array, file: string): string {
@@ -77,27 +156,42 @@ function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
+    // Python writes NaN and Infinity, which are no JSON.
+    const mended = text.replace(/("(?:[^"\\]|\\.)*")|-?\b(?:NaN|Infinity)\b/g, (_, string) => string ?? "null");
+    if (mended !== text) return parseJson(mended, where);
     throw new InputError(`${where} is not JSON: ${error instanceof Error ? error.message : error}.`);
   }
 }
 
-function readProblem(row: unknown, where: string, seed: number): Problem {
+function readProblem({ text, where: place, markdown }: RowText, index: number, file: string, seed: number): Problem {
+  const where = `${file}, problem ${index + 1}`;
+  if (markdown) return readMarkdownProblem(markdown, place, seed);
+  const row = parseJson(text, place);
   if (typeof row !== "object" || row === null || Array.isArray(row)) {
     throw new InputError(
       `${where}: expected an object with task_id, prompt, entry_point and tests, found ${JSON.stringify(row)?.slice(0, 60)}.`,
     );
   }
-  if ("test_list" in row) return readMbpp(check(MbppRow, row, where), where);
-  if ("base_input" in row) {
-    throw new InputError(
-      `${where}: these are EvalPlus problems (base_input, plus_input), which are not read yet; use the original MBPP or HumanEval file.`,
-    );
+  try {
+    return readRow(row, text, index, where, seed);
+  } catch (error) {
+    throw error instanceof InputError ? error : new InputError(`${where}: ${error instanceof Error ? error.message : error}.`);
   }
+}
+
+/** Which format a row has is told by its fields. */
+function readRow(row: object, text: string, index: number, where: string, seed: number): Problem {
+  if ("test_list" in row) return readMbpp(check(MbppRow, row, where), where);
+  if ("base_input" in row) return readEvalPlus(check(EvalPlusRow, row, `${where} (EvalPlus problems)`), text);
+  if ("question_id" in row || "public_test_cases" in row) return readLiveCodeBench(check(LiveCodeBenchRow, row, where));
+  if ("input_output" in row) return readTaco(check(TacoRow, row, where), index);
+  if ("public_tests" in row) return readCodeContests(check(CodeContestsRow, row, where));
+  if ("content" in row && "test" in row) return readCodeEval(check(CodeEvalRow, row, where));
   if ("test" in row) return readHumanEval(check(HumanEvalRow, row, where), where);
-  if ("tests" in row || "entry_point" in row) return readOwn(check(OwnRow, row, where), seed);
+  if ("tests" in row || "entry_point" in row) return readOwn(check(OwnRow, row, where), where, seed);
   const found = Object.keys(row).slice(0, 8).join(", ") || "no fields";
   throw new InputError(
-    `${where}: unknown format with ${found}; expected task_id, prompt, entry_point and tests, or the fields of MBPP (test_list) or HumanEval (test).`,
+    `${where}: unknown format with ${found}; expected task_id, prompt, entry_point and tests, or the fields of a format named in docs/problems.md.`,
   );
 }
 
@@ -108,11 +202,11 @@ function check<S extends v.GenericSchema>(schema: S, row: unknown, where: string
   throw new InputError(`${where}: ${v.getDotPath(issue) ?? "row"}: ${issue.message}.`);
 }
 
-function readOwn(row: v.InferOutput<typeof OwnRow>, seed: number): Problem {
+function readOwn(row: v.InferOutput<typeof OwnRow>, where: string, seed: number): Problem {
   return {
     taskId: row.task_id,
     prompt: row.prompt,
-    entryPoint: row.entry_point,
+    entryPoint: row.entry_point ?? entryPointOf(row.tests[0]!, row.solution ?? row.prompt, `${where}: tests`),
     tests: row.tests,
     ...(row.setup !== undefined && { setup: row.setup }),
     ...(row.solution !== undefined && { solution: row.solution }),
@@ -120,19 +214,40 @@ function readOwn(row: v.InferOutput<typeof OwnRow>, seed: number): Problem {
   };
 }
 
+/** A Markdown problem: what is shown is its text and first assert as a docstring, as for MBPP, then the beginning of the program. */
+function readMarkdownProblem({ title, text, start, solution, setup, tests }: MarkdownProblem, where: string, seed: number): Problem {
+  const taskId = title.trim();
+  if (text === "" && start === "")
+    throw new InputError(`${where}: the problem ${taskId} says nothing but its tests: describe what to write.`);
+  const statement = `${text}\n${tests[0]}`.replaceAll("\\", "\\\\").replaceAll('"""', '\\"\\"\\"');
+  return {
+    taskId,
+    prompt: `"""\n${statement}\n"""\n${start === "" ? "" : `${start}\n`}`,
+    text,
+    ...(start !== "" && { starter: start }),
+    entryPoint: entryPointOf(tests[0]!, solution || start, where),
+    tests,
+    ...(setup !== "" && { setup }),
+    ...(solution !== "" && { solution }),
+    split: splitByHash(seed, taskId),
+  };
+}
+
 function readMbpp(row: v.InferOutput<typeof MbppRow>, where: string): Problem {
-  const number = Number(String(row.task_id).replace(/^Mbpp\//i, ""));
-  if (!Number.isInteger(number)) throw new InputError(`${where}: task_id: expected a number or Mbpp/NUMBER, found ${row.task_id}.`);
-  const text = unixLines(row.text ?? row.prompt ?? "").trim();
+  const id = row.task_id ?? row.id;
+  const number = Number(String(id).replace(/^Mbpp\//i, ""));
+  if (!Number.isInteger(number)) throw new InputError(`${where}: task_id: expected a number or Mbpp/NUMBER, found ${id}.`);
+  const text = unixLines(row.text ?? row.prompt ?? row.content ?? "").trim();
   if (text === "") throw new InputError(`${where}: text: an MBPP problem needs its text (or prompt).`);
   const tests = row.test_list.map(unixLines);
-  const solution = row.code === undefined ? undefined : unixLines(row.code);
+  const code = row.code ?? row.canonical_solution;
+  const solution = code === undefined ? undefined : unixLines(code);
   const setup = [...(row.test_imports ?? []), row.test_setup_code ?? ""].filter((line) => line !== "").join("\n");
   return {
     taskId: `Mbpp/${number}`,
     prompt: `"""\n${text}\n${tests[0]}\n"""\n`, // as EvalPlus writes it: prompt + completion is a program
     text,
-    entryPoint: entryPointOf(tests[0]!, solution, where),
+    entryPoint: entryPointOf(tests[0]!, solution, `${where}: test_list`),
     tests,
     ...(setup !== "" && { setup: unixLines(setup) }),
     ...(solution !== undefined && { solution }),
@@ -147,7 +262,7 @@ function entryPointOf(test: string, solution: string | undefined, where: string)
   const called = [...test.matchAll(/(?<![\w.])([A-Za-z_]\w*)\s*\(/g)].map((match) => match[1]!).filter((name) => name !== "assert");
   const defined = called.find((name) => solution !== undefined && new RegExp(`^(def|class) ${name}\\b`, "m").test(solution));
   const name = defined ?? called.find((candidate) => !CALLED_AROUND.has(candidate));
-  if (name === undefined) throw new InputError(`${where}: test_list: no function call found in ${test.slice(0, 60)}.`);
+  if (name === undefined) throw new InputError(`${where}: no function call found in ${test.slice(0, 60)}.`);
   return name;
 }
 
@@ -180,17 +295,28 @@ export function humanEvalTests(test: string, entryPoint: string): string[] {
   return statements.map((statement) => statement.replace(/\bcandidate\b/g, entryPoint));
 }
 
-/** The problems named by `ids`, in the file's order; a bare number names an MBPP problem. Unknown ids are refused. */
+/** The problems named by `ids`, in the file's order; a bare number is enough where the file's ids end in it. Unknown ids are refused. */
 export function selectProblems(problems: readonly Problem[], ids: readonly string[], file: string): Problem[] {
-  const wanted = new Set(ids.map((id) => canonicalTaskId(problems, id, file)));
-  return problems.filter((problem) => wanted.has(problem.taskId));
+  const byId = problemsById(problems);
+  const wanted = new Set(
+    ids.map((id) => {
+      const problem = byId.get(id);
+      if (!problem) throw new InputError(`${file}: it has no problem with the task_id ${id}; its first is ${problems[0]?.taskId}.`);
+      return problem;
+    }),
+  );
+  return problems.filter((problem) => wanted.has(problem));
 }
 
-/** The task id of `problems` that `id` means: itself, or Mbpp/2 for a bare 2. */
-export function canonicalTaskId(problems: readonly Problem[], id: string, file: string): string {
-  const found = problems.find(({ taskId }) => taskId === id || taskId === `Mbpp/${id}`);
-  if (!found) throw new InputError(`${file}: it has no problem with the task_id ${id}; its first is ${problems[0]?.taskId}.`);
-  return found.taskId;
+/** The problems by their canonical id (Mbpp/2), and by what stands after its slash (2) where that names one alone. */
+export function problemsById(problems: readonly Problem[]): ReadonlyMap<string, Problem> {
+  const bare = new Map<string, Problem | null>();
+  for (const problem of problems) {
+    const short = problem.taskId.slice(problem.taskId.indexOf("/") + 1);
+    bare.set(short, bare.has(short) ? null : problem);
+  }
+  const unique = [...bare].flatMap(([id, problem]) => (problem ? [[id, problem] as const] : []));
+  return new Map([...unique, ...problems.map((problem) => [problem.taskId, problem] as const)]);
 }
 
 function unixLines(text: string): string {

@@ -109,11 +109,15 @@ export function cutAtStop(text: string, stops: readonly string[]): string {
 }
 
 function task(problem: Problem): string {
-  return `${problem.text ?? problem.prompt}\nYour code should pass these tests:\n${problem.tests[0]}`;
+  const { tests, starter } = problem;
+  const begin = starter === undefined ? "" : `\nBegin with:\n${starter.trimEnd()}`;
+  return `${problem.text ?? problem.prompt}${begin}${tests[0] === undefined ? "" : `\nYour code should pass these tests:\n${tests[0]}`}`;
 }
 
 /** The `def` line of the entry point and what stands before it (imports), from the prompt, else from the solution. */
 function defLine(problem: Problem): { before: string; line: string } {
+  if (problem.starter !== undefined) return { before: "", line: problem.starter.trimEnd() };
+  if (problem.entryPoint === "") return { before: "", line: "" };
   const pattern = new RegExp(`^def ${problem.entryPoint}\\b.*:[^\\S\\n]*$`, "m");
   const inPrompt = pattern.exec(problem.prompt);
   if (inPrompt) return { before: problem.prompt.slice(0, inPrompt.index), line: inPrompt[0].trimEnd() };

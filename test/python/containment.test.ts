@@ -34,6 +34,8 @@ beforeAll(async () => {
   browser = await chromium.launch({ executablePath, args: chromiumFlags({ webgpu: false }) });
   page = await browser.newPage();
   await page.exposeFunction("tellVerdicts", () => {});
+  await page.exposeFunction("keptReference", () => null);
+  await page.exposeFunction("keepReference", () => {});
   await page.goto(site.url);
   await page.evaluate(() => window.judgePage.open(1));
   const found = page.frames().find((candidate) => candidate.url().endsWith("frame.html"));
@@ -156,7 +158,14 @@ test("answers that try to get out", async () => {
     tests: ["assert f(1) == 1"],
     timeoutMs: 2000,
   }));
-  await page.evaluate((of) => window.judgePage.judge(1, of, "batch"), answers);
+  await page.evaluate((of) => {
+    window.judgePage.learn(of.map((answer, i) => [i, answer]));
+    return window.judgePage.judge(
+      1,
+      of.map((answer, i) => [i, answer.program]),
+      "batch",
+    );
+  }, answers);
   await settle();
   expect(connections).toBe(before);
 }, 60_000);

@@ -51,7 +51,7 @@ describe("one answer", () => {
       test: 0,
     });
     expect(verdict.stderrTail).toBe(
-      'seen\nTraceback (most recent call last):\n  File "answer.py", line 4, in f\nIndexError: list index out of range\n',
+      'seen\nTraceback (most recent call last):\n  File "answer.py", line 4, in f\n    return [][x]\nIndexError: list index out of range\n',
     );
   });
   test.each([

@@ -25,6 +25,8 @@ function judged(results: string[], more: Partial<Outcome> = {}, of: Plan = plan)
     id: 1,
     end: "done",
     results,
+    stepSeconds: results.map(() => 0),
+    limitMs: 1000,
     message: "",
     stderr: "",
     seconds: 0.1,

@@ -52,10 +52,14 @@ interface Active {
   readonly run: string;
   readonly request: Exclude<SandboxRequest, { type: "cancel" }>;
   readonly results: string[];
+  readonly stepSeconds: number[];
   characters: number;
   readonly fresh: boolean;
   ended: Pick<Outcome, "end" | "message" | "stderr" | "seconds"> | null;
   begunAt: number;
+  /** How many times its limits it is allowed. */
+  slack: number;
+  /** The limit that will run out next. */
   limitMs: number;
 }
 
@@ -198,14 +202,26 @@ class Yard {
     const aloneIsRunning = this.slots.some((slot) => slot.active?.request.type === "run" && slot.active.request.alone);
     if (aloneIsRunning) return null;
     const patient = lone && performance.now() - lone.since > ALONE_PATIENCE_MS;
-    const waiting = patient ? lone : (this.waiting.find((item) => !item.request.alone) ?? lone);
-    if (!waiting || (waiting.request.alone && busy)) return null;
+    if (lone && (patient || !this.waiting.some((item) => !item.request.alone))) return busy ? null : this.slotFor([lone]);
+    return this.slotFor(this.waiting.filter((item) => !item.request.alone));
+  }
+
+  /**
+   * The first of `items` for which there is an interpreter. One that needs it fresh waits for the next that has booted, while those
+   * that do not use the others; where none is booting an idle one is replaced, so that nobody waits for ever.
+   */
+  private slotFor(items: readonly Waiting[]): { slot: Slot; waiting: Waiting } | null {
     const idle = this.slots.filter((slot) => slot.state === "idle");
-    const slot = idle.find((candidate) => !waiting.request.fresh || candidate.used === 0);
-    if (slot) return { slot, waiting };
-    const usedUp = waiting.request.fresh ? idle[0] : undefined;
-    if (usedUp) this.boot(usedUp);
-    return null;
+    const [unused, used] = [idle.find((slot) => slot.used === 0), idle.find((slot) => slot.used > 0)];
+    const [first] = items;
+    if (!first) return null;
+    if (unused) return { slot: unused, waiting: items.find((item) => item.request.fresh) ?? first };
+    if (first.request.fresh && used && !this.slots.some((slot) => slot.state === "booting")) {
+      this.boot(used);
+      return this.slotFor(items);
+    }
+    const waiting = items.find((item) => !item.request.fresh);
+    return used && waiting ? { slot: used, waiting } : null;
   }
 
   private startPlan(request: Extract<SandboxRequest, { type: "plan" }>): void {
@@ -236,8 +252,8 @@ class Yard {
     slot.used++;
     // Until the answer begins the interpreter has time as for booting; then the answer's own limit counts.
     slot.timer = setTimeout(() => this.endRun(slot, "infra_error", "the interpreter did not begin"), BOOT_TIMEOUT_MS);
-    const { program, entryPoint, setup, steps, alone } = request;
-    this.post(slot, { type: "run", run: active.run, program, entryPoint, setup, steps, spin: alone });
+    const { program, entryPoint, prelude, setup, steps, alone } = request;
+    this.post(slot, { type: "run", run: active.run, program, entryPoint, prelude, setup, steps, spin: alone });
   }
 
   private post(slot: Slot, job: Job): void {
@@ -262,7 +278,7 @@ class Yard {
         this.begun(slot, active, report.spinMs);
         break;
       case "result":
-        this.addResult(slot, active, report.text);
+        this.addResult(slot, active, report);
         break;
       case "output_limit":
         this.endRun(slot, "output_limit", "the answer printed too much");
@@ -279,19 +295,33 @@ class Yard {
     }
   }
 
-  private addResult(slot: Slot, active: Active, text: string): void {
+  private addResult(slot: Slot, active: Active, { text, seconds }: Extract<Report, { type: "result" }>): void {
     active.characters += text.length;
-    if (active.characters > MAX_RESULTS_CHARACTERS) this.endRun(slot, "output_limit", "the answer gave too much back");
-    else active.results.push(text);
+    if (active.characters > MAX_RESULTS_CHARACTERS) {
+      this.endRun(slot, "output_limit", "the answer gave too much back");
+      return;
+    }
+    active.results.push(text);
+    active.stepSeconds.push(seconds);
+    if (active.request.type === "run" && active.request.stepTimeoutsMs.length > 0 && !active.ended)
+      this.startStep(slot, active, active.request);
+  }
+
+  /** Sets the timer for the step that runs now: its own limit, or what is left of the limit for all of it. */
+  private startStep(slot: Slot, active: Active, request: RunRequest): void {
+    const whole = request.timeoutMs * active.slack;
+    const left = active.begunAt + whole - performance.now();
+    const own = (request.stepTimeoutsMs[active.results.length] ?? Infinity) * active.slack;
+    active.limitMs = (own < left ? own : whole) / active.slack; // as it was asked for: how slow the machine is differs from run to run
+    clearTimeout(slot.timer);
+    slot.timer = setTimeout(() => this.endRun(slot, "timeout", ""), Math.max(0, Math.min(own, left)));
   }
 
   private begun(slot: Slot, active: Active, spinMs: number): void {
     if (active.request.type !== "run" || active.begunAt) return;
-    const slack = active.request.alone ? Math.min(MAX_SLACK, Math.max(1, spinMs / this.bestSpinMs)) : 1;
+    active.slack = active.request.alone ? Math.min(MAX_SLACK, Math.max(1, spinMs / this.bestSpinMs)) : 1;
     active.begunAt = performance.now();
-    active.limitMs = active.request.timeoutMs * slack;
-    clearTimeout(slot.timer);
-    slot.timer = setTimeout(() => this.endRun(slot, "timeout", ""), active.limitMs);
+    this.startStep(slot, active, active.request);
   }
 
   private ended(slot: Slot, active: Active, report: Extract<Report, { type: "end" }>): void {
@@ -302,7 +332,7 @@ class Yard {
       this.endRun(slot, report.kind, report.message);
       return;
     }
-    const late = Math.min(seconds, report.seconds) * 1000 > active.limitMs;
+    const late = Math.min(seconds, report.seconds) * 1000 > wholeLimitMs(active);
     active.ended = {
       end: late ? "timeout" : "done",
       message: report.message,
@@ -347,6 +377,8 @@ class Yard {
         id: active.request.id,
         ...active.ended,
         results: active.results,
+        stepSeconds: active.stepSeconds,
+        limitMs: active.limitMs,
         fresh: active.fresh,
         healthy,
         dropped: this.dropped,
@@ -364,7 +396,12 @@ function newSlot(name: string): Slot {
 }
 
 function newActive(request: Active["request"], fresh: boolean): Active {
-  return { run: crypto.randomUUID(), request, results: [], characters: 0, fresh, ended: null, begunAt: 0, limitMs: 0 };
+  const nothingYet = { results: [], stepSeconds: [], characters: 0, ended: null, begunAt: 0, slack: 1, limitMs: 0 };
+  return { run: crypto.randomUUID(), request, fresh, ...nothingYet };
+}
+
+function wholeLimitMs({ request, slack }: Active): number {
+  return request.type === "run" ? request.timeoutMs * slack : Infinity;
 }
 
 async function open(message: Open, port: MessagePort): Promise<void> {

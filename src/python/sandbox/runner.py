@@ -2,13 +2,14 @@
 # errors and decides nothing. Every name it needs is bound here, before the answer runs.
 import gc
 import importlib.util
+import io
 import random
 import sys
 import types
 from builtins import AssertionError, BaseException, MemoryError, SyntaxError, SystemExit, compile, dict, eval, exec, len, slice, str, type
 
 # Imported once, before the memory is copied, so that an answer's own import costs nothing.
-import abc, array, asyncio, base64, bisect, calendar, cmath, contextlib, copy, dataclasses, datetime, decimal, enum, fractions, functools  # noqa: E401
+import abc, array, asyncio, atexit, base64, bisect, calendar, cmath, contextlib, copy, dataclasses, datetime, decimal, enum, fractions, functools  # noqa: E401
 import hashlib, heapq, inspect, itertools, json, math, numbers, operator, os, queue, re, statistics, string, textwrap, time, typing  # noqa: E401
 import unittest, urllib.parse, uuid, warnings  # noqa: E401
 
@@ -29,8 +30,8 @@ _Module = types.ModuleType
 _stdout, _stderr = sys.stdout, sys.stderr
 _answer = {}
 _tests = {}
-
-
+_program = None
+_prelude = None
 
 
 def _python_lru_cache():
@@ -105,17 +106,29 @@ def _quiet():
     _setprofile(None)
 
 
-def begin(program, entry_point, setup):
-    """Executes the program and the tests' setup. Gives "" or a failure."""
-    global _answer, _tests
+def _module(name, prelude):
+    """The names of a new module in which the prelude has run."""
+    module = _Module(name)
+    _modules[name] = module
+    names = module.__dict__
+    names["__builtins__"] = _modules["builtins"]
+    if prelude:
+        exec(prelude, names)
+    return names
+
+
+def begin(program, entry_point, setup, prelude, whole):
+    """Executes the program and the tests' setup; a whole program is compiled only, to be run by its steps. Gives "" or a failure."""
+    global _answer, _tests, _program, _prelude
     stage = "compile"
     try:
         code = compile(program, PROGRAM, "exec", dont_inherit=True)
+        _prelude = compile(prelude, TEST, "exec", dont_inherit=True) if prelude else None
+        if whole:
+            _program = code
+            return ""
         stage = "run"
-        module = _Module("answer")
-        _modules["answer"] = module
-        _answer = module.__dict__
-        _answer["__builtins__"] = _modules["builtins"]
+        _answer = _module("answer", _prelude)
         exec(code, _answer)
     except BaseException as error:
         _quiet()
@@ -138,6 +151,9 @@ def begin(program, entry_point, setup):
 def step(kind, source):
     """Runs a step of a test: "value" gives an encoded value, "run" and "inside" give "", each of them a failure when it raises."""
     try:
+        if kind == "program":
+            _run_program()
+            return ""
         if kind == "value":
             value = eval(compile(source, TEST, "eval", dont_inherit=True), _tests)
             _quiet()
@@ -148,6 +164,19 @@ def step(kind, source):
         return _failure(error, "test")
     _quiet()
     return ""
+
+
+def _run_program():
+    """Runs the program as a script of its own: __main__, new streams, exit functions. To exit is to end."""
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8")
+    sys.stdout = sys.__stdout__ = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), "utf-8")
+    try:
+        exec(_program, _module("__main__", _prelude))
+    except SystemExit:
+        pass
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    _quiet()
 
 
 def finish():
@@ -184,7 +213,7 @@ class _Policy(asyncio.events._BaseDefaultEventLoopPolicy):
 
 def canary():
     """A small honest piece of work; its text is known outside, and differs where an earlier answer left its mark."""
-    failure = begin("import bisect, re\ndef f(x):\n    return [x + 1, sorted(str(x)), re.sub('1', '-', f'{x:05d}'), bisect.bisect([1, 2, 4], 2)]\n", "f", "")
+    failure = begin("import bisect, re\ndef f(x):\n    return [x + 1, sorted(str(x)), re.sub('1', '-', f'{x:05d}'), bisect.bisect([1, 2, 4], 2)]\n", "f", "", "", False)
     return failure or step("value", "(f(41), sum([1, 2, 3]), len({1: 2}), max(0.5, 2), isinstance(1, int), 10 ** 20, 'a' * 3)")
 
 

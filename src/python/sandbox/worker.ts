@@ -2,6 +2,7 @@
 // of the interpreter's memory, and before every answer writes that copy back: whatever an answer did to Python is gone.
 // Everything here that an answer must not change is bound before the first answer runs.
 import type { PyodideAPI } from "pyodide";
+import { pythonString } from "../../tasks/python_literal.ts";
 import type { Job, PyodideFile, Report } from "../sandbox_protocol.ts";
 import encodeSource from "./encode.py?raw";
 import runnerSource from "./runner.py?raw";
@@ -43,7 +44,7 @@ interface FileSystem {
 
 interface Runner {
   prepare(): void;
-  begin(program: string, entryPoint: string, setup: string): string;
+  begin(program: string, entryPoint: string, setup: string, prelude: string, whole: boolean): string;
   step(kind: string, source: string): string;
   finish(): void;
   canary(): string;
@@ -192,6 +193,10 @@ class Interpreter {
   private readonly cwd: string;
   /** Set when a run touched a file: files are not in the memory that is written back. */
   private filesChanged = false;
+  /** Standard input of the running program, null where reading is an error. */
+  private stdin: Uint8Array | null = null;
+  /** What the running program has printed, where that is its result. */
+  private printed: Uint8Array[] | null = null;
   private fileBytes = 0;
   private run = "";
 
@@ -234,6 +239,8 @@ class Interpreter {
   private judge(job: Job & { type: "run" }): void {
     this.output.stdout = new Output();
     this.output.stderr = new Output();
+    this.stdin = null;
+    this.printed = null;
     this.restartRandomness();
     const spinMs = job.spin ? Math.min(this.spinMs(), this.spinMs(), this.spinMs()) : 0;
     this.send({ type: "begun", run: job.run, spinMs });
@@ -246,12 +253,17 @@ class Interpreter {
   /** Runs the program and the steps, each result sent as it is known; the first error ends it. */
   private runSteps(job: Job & { type: "run" }): { kind: "done" | "exit" | "crash"; message: string } {
     try {
-      let text = this.runner.begin(job.program, job.entryPoint, job.setup);
-      this.send({ type: "result", run: job.run, text });
+      const whole = job.steps[0]?.kind === "program";
+      const result = (run: () => string): boolean => {
+        const from = this.now();
+        const text = run();
+        this.send({ type: "result", run: job.run, text, seconds: (this.now() - from) / 1000 });
+        return !text.startsWith("!");
+      };
+      let well = result(() => this.runner.begin(job.program, job.entryPoint, job.setup, job.prelude, whole));
       for (const { kind, source } of job.steps) {
-        if (text.startsWith("!")) break;
-        text = this.runner.step(kind, source);
-        this.send({ type: "result", run: job.run, text });
+        if (!well) break;
+        well = result(() => (kind === "program" ? this.runProgram(source) : this.runner.step(kind, source)));
       }
       this.runner.finish();
       return { kind: "done", message: "" };
@@ -261,6 +273,33 @@ class Interpreter {
       const exited = error instanceof Error && (error.name === "ExitStatus" || error.name === "Exit");
       return { kind: exited ? "exit" : "crash", message: describe(error) };
     }
+  }
+
+  /** Runs the answer as a program; gives what it printed as an encoded string, or a failure. */
+  private runProgram(stdin: string): string {
+    this.stdin = new TextEncoder().encode(stdin);
+    this.printed = [];
+    const failure = this.runner.step("program", "");
+    this.stdin = null;
+    const printed = this.printed;
+    this.printed = null;
+    if (failure) return failure;
+    const bytes = new Uint8Array(printed.reduce((total, part) => total + part.length, 0));
+    let at = 0;
+    for (const part of printed) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return `s${pythonString(new TextDecoder().decode(bytes))}`;
+  }
+
+  /** Reads standard input into `buffer`; gives the number of bytes. */
+  private readStdin(buffer: Uint8Array): number {
+    if (!this.stdin) throw new this.internals.FS.ErrnoError(29); // EIO
+    const part = this.stdin.subarray(0, buffer.length);
+    buffer.set(part);
+    this.stdin = this.stdin.subarray(part.length);
+    return part.length;
   }
 
   /** Writes the interpreter's memory back as it was. False when that would not be enough. */
@@ -281,11 +320,12 @@ class Interpreter {
     const writer = (name: "stdout" | "stderr") => ({
       write: (bytes: Uint8Array) => {
         this.output[name].add(bytes);
+        if (name === "stdout") this.printed?.push(bytes.slice());
         if (this.output.stdout.total + this.output.stderr.total > MAX_OUTPUT) this.send({ type: "output_limit", run: this.run });
         return bytes.length;
       },
     });
-    pyodide.setStdin({ error: true });
+    pyodide.setStdin({ read: (buffer: Uint8Array) => this.readStdin(buffer), isatty: false });
     pyodide.setStdout(writer("stdout"));
     pyodide.setStderr(writer("stderr"));
   }
