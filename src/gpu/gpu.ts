@@ -11,6 +11,8 @@ export interface Dispatch {
   /** Values of the shader's `struct Params`: what changes from call to call. */
   readonly params?: Readonly<Record<string, number>>;
   readonly workgroups: readonly [x: number, y?: number, z?: number];
+  /** Multiplications and additions of its products, by their shapes: what `counters.flops` adds up. */
+  readonly flops?: number;
 }
 
 export interface Counters {
@@ -19,11 +21,18 @@ export interface Counters {
   peakBytes: number;
   dispatches: number;
   submits: number;
+  flops: number;
 }
 
 const PARAMS_ALIGNMENT = 256; // minUniformBufferOffsetAlignment's default
 const PARAMS_BYTES = 256 * 1024;
 const MAX_DISPATCHES_PER_SUBMIT = 512; // keeps one submit short enough for an operating system's watchdog
+
+/** What a readback of a GPU in order ends with: a lost one hands out zeros as if all were well. */
+const CANARY = 0x45525241;
+
+/** The GPU failed: it was lost, or refused something. On another device the same work may succeed. */
+export class GpuFailure extends Error {}
 
 interface Kernel {
   readonly pipeline: GPUComputePipeline;
@@ -33,7 +42,7 @@ interface Kernel {
 
 export class Gpu {
   readonly device: GPUDevice;
-  readonly counters: Counters = { buffers: 0, bytes: 0, peakBytes: 0, dispatches: 0, submits: 0 };
+  readonly counters: Counters = { buffers: 0, bytes: 0, peakBytes: 0, dispatches: 0, submits: 0, flops: 0 };
   #kernels = new Map<string, Kernel>();
   #bindGroups = new Map<string, GPUBindGroup>();
   #bufferIds = new WeakMap<GPUBuffer, number>();
@@ -46,10 +55,15 @@ export class Gpu {
   #paramsData = new DataView(new ArrayBuffer(PARAMS_BYTES));
   #paramsUsed = 0;
   #failure: string | null = null;
+  /** What the error scopes of allocations and pipelines caught, in words; asked for at the next readback. */
+  #scoped: Promise<string | null>[] = [];
+  #canary: GPUBuffer;
 
   constructor(device: GPUDevice) {
     this.device = device;
     this.#params = device.createBuffer({ label: "params", size: PARAMS_BYTES, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+    this.#canary = device.createBuffer({ label: "canary", size: 4, usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
+    device.queue.writeBuffer(this.#canary, 0, Uint32Array.of(CANARY));
     device.addEventListener("uncapturederror", (event) => {
       this.#failure ??= event.error.message;
     });
@@ -62,7 +76,9 @@ export class Gpu {
   alloc(name: string, shape: readonly number[], dtype: Dtype = "f32"): Tensor {
     const bytes = bytesOf(shape, dtype);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const buffer = this.device.createBuffer({ label: name, size: Math.max(bytes, 4), usage });
+    const create = () => this.device.createBuffer({ label: name, size: Math.max(bytes, 4), usage });
+    const room = `no room on the GPU for ${name} (${Math.ceil(bytes / 2 ** 20)} MiB)`;
+    const buffer = this.#scope("out-of-memory", room, () => this.#scope("validation", room, create));
     this.#bufferIds.set(buffer, this.#nextBufferId++);
     this.counters.buffers += 1;
     this.counters.bytes += buffer.size;
@@ -113,6 +129,7 @@ export class Gpu {
     this.#pass.dispatchWorkgroups(x, y, z);
     this.#dispatches += 1;
     this.counters.dispatches += 1;
+    this.counters.flops += dispatch.flops ?? 0;
   }
 
   /** Copies `source` over the beginning of `target`, in the order of the recorded dispatches. */
@@ -157,20 +174,41 @@ export class Gpu {
   async #readBytes(tensor: Tensor): Promise<ArrayBuffer> {
     const staging = this.device.createBuffer({
       label: "readback",
-      size: tensor.bytes,
+      size: tensor.bytes + 4,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
     try {
       this.copy(tensor, { ...tensor, buffer: staging, offset: 0 });
+      this.#encoder?.copyBufferToBuffer(this.#canary, 0, staging, tensor.bytes, 4);
       this.submit();
       await staging.mapAsync(GPUMapMode.READ);
-      if (this.#failure) throw new Error(this.#failure); // a lost device maps buffers as if all were well
-      return staging.getMappedRange().slice(0);
+      await this.#throwFailure();
+      const bytes = staging.getMappedRange().slice(0);
+      if (new DataView(bytes).getUint32(tensor.bytes, true) !== CANARY)
+        throw new GpuFailure(`the readback of ${tensor.name} came to nothing`);
+      return bytes.slice(0, tensor.bytes);
     } catch (error) {
-      throw this.#failure ? new Error(this.#failure) : error;
+      await this.#throwFailure();
+      throw error instanceof GpuFailure ? error : new GpuFailure(`the readback of ${tensor.name} failed: ${sentenceOf(error)}`);
     } finally {
       staging.destroy();
     }
+  }
+
+  /** Throws what the GPU complained of so far; what a scope caught says more than what followed from it. */
+  async #throwFailure(): Promise<void> {
+    const caught = (await Promise.all(this.#scoped.splice(0))).find((message) => message !== null);
+    this.#failure = caught ?? this.#failure;
+    if (this.#failure) throw new GpuFailure(this.#failure);
+  }
+
+  /** Creates something; an error of the kind is told at the next readback, after `what`. */
+  #scope<T>(filter: GPUErrorFilter, what: string, create: () => T): T {
+    this.device.pushErrorScope(filter);
+    const created = create();
+    const message = (error: GPUError | null) => error && `${what}: ${error.message}`;
+    this.#scoped.push(this.device.popErrorScope().then(message, () => null)); // it rejects on a lost device, which is told as such
+    return created;
   }
 
   #endPass(): void {
@@ -245,15 +283,21 @@ export class Gpu {
     const prelude = Object.entries(sizes).map(([size, value]) => `const ${size} = ${value}u;\n`);
     const signature = readSignature(name, code);
     const layout = this.#layout(signature);
-    const pipeline = this.device.createComputePipeline({
-      label: name,
-      layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module: this.device.createShaderModule({ label: name, code: prelude.join("") + code }), entryPoint: name, constants },
-    });
+    const create = () =>
+      this.device.createComputePipeline({
+        label: name,
+        layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module: this.device.createShaderModule({ label: name, code: prelude.join("") + code }), entryPoint: name, constants },
+      });
+    const pipeline = this.#scope("validation", `the kernel ${name} cannot be made`, create);
     const kernel = { pipeline, layout, signature };
     this.#kernels.set(key, kernel);
     return kernel;
   }
+}
+
+function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function checkBindings(

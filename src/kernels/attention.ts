@@ -11,8 +11,9 @@ interface Inputs {
 /**
  * o [T, H * D] = attention of q [T, H * D] over k and v [S, KV * D], and lse [T, H]. Token t sees the slots
  * [spans[t].x, spans[t].y) and [spans[t].z, spans[t].w): at least one. D must be a multiple of 4.
+ * `keys`, how many slots all tokens see together, counts the work.
  */
-export function attention(gpu: Gpu, { q, k, v, spans }: Inputs, { o, lse }: { o: Tensor; lse: Tensor }, D: number): void {
+export function attention(gpu: Gpu, { q, k, v, spans }: Inputs, { o, lse }: { o: Tensor; lse: Tensor }, D: number, keys = 0): void {
   const [T = 0, width = 0] = q.shape;
   const [S = 0, keyWidth = 0] = k.shape;
   const HEADS = width / D;
@@ -24,6 +25,7 @@ export function attention(gpu: Gpu, { q, k, v, spans }: Inputs, { o, lse }: { o:
   const KV_HEADS = keyWidth / D;
   // An invocation takes two heads of a group and 32 columns of each.
   const invocations = T * KV_HEADS * Math.ceil(HEADS / KV_HEADS / 2) * Math.ceil(D / 32);
-  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups: [Math.ceil(invocations / 64)] as const };
+  const workgroups = [Math.ceil(invocations / 64)] as const;
+  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups, flops: 4 * keys * width };
   gpu.run("attention", { q, k, v, spans }, { o, lse }, dispatch);
 }

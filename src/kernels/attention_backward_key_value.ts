@@ -19,6 +19,7 @@ export function attentionBackwardKeyValue(
   { q, k, v, d_o, stats, readers }: Inputs,
   { dk, dv }: { dk: Tensor; dv: Tensor },
   D: number,
+  keys = 0,
 ): void {
   const [T = 0, width = 0] = q.shape;
   const [, keyWidth = 0] = k.shape;
@@ -30,6 +31,8 @@ export function attentionBackwardKeyValue(
   expectShape(readers, [T, 2]);
   const KV_HEADS = keyWidth / D;
   const invocations = T * KV_HEADS * Math.ceil(D / 32); // 32 columns each
-  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups: [Math.ceil(invocations / 64)] as const };
+  const workgroups = [Math.ceil(invocations / 64)] as const;
+  const flops = 4 * keys * width; // the scores, which attention_backward_query computes too, count there
+  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups, flops };
   gpu.run("attention_backward_key_value", { q, k, v, d_o, stats, readers }, { dk, dv }, dispatch);
 }

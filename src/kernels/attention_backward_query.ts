@@ -11,7 +11,13 @@ interface Inputs {
 }
 
 /** dq [T, H * D]: the gradient of attention's q; stats [T, H, 2] is attention_backward_delta's. */
-export function attentionBackwardQuery(gpu: Gpu, { q, k, v, d_o, stats, spans }: Inputs, { dq }: { dq: Tensor }, D: number): void {
+export function attentionBackwardQuery(
+  gpu: Gpu,
+  { q, k, v, d_o, stats, spans }: Inputs,
+  { dq }: { dq: Tensor },
+  D: number,
+  keys = 0,
+): void {
   const [T = 0, width = 0] = q.shape;
   const [, keyWidth = 0] = k.shape;
   const HEADS = width / D;
@@ -24,6 +30,7 @@ export function attentionBackwardQuery(gpu: Gpu, { q, k, v, d_o, stats, spans }:
   const KV_HEADS = keyWidth / D;
   // An invocation takes two heads of a group and 32 columns of each.
   const invocations = T * KV_HEADS * Math.ceil(HEADS / KV_HEADS / 2) * Math.ceil(D / 32);
-  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups: [Math.ceil(invocations / 64)] as const };
+  const workgroups = [Math.ceil(invocations / 64)] as const;
+  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups, flops: 6 * keys * width };
   gpu.run("attention_backward_query", { q, k, v, d_o, stats, spans }, { dq }, dispatch);
 }

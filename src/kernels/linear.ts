@@ -36,6 +36,6 @@ export function linear(gpu: Gpu, { x, weight, scales, bias }: Inputs, { y }: { y
     "linear",
     { x, weight, scales: scales ?? weight, bias: bias ?? weight },
     { y },
-    { constants, params: { rows, scale, column, width }, workgroups: [Math.ceil(N / 32), Math.ceil(rows / 32)] },
+    { constants, params: { rows, scale, column, width }, workgroups: [Math.ceil(N / 32), Math.ceil(rows / 32)], flops: 2 * rows * N * K },
   );
 }

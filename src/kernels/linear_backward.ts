@@ -25,6 +25,6 @@ export function linearBackward(
     "linear_backward",
     { dy, weight, scales: scales ?? weight }, // scales that are never read: the weight stands in
     { dx },
-    { constants, params: { rows, scale, column, width }, workgroups: [Math.ceil(K / 32), Math.ceil(rows / 32)] },
+    { constants, params: { rows, scale, column, width }, workgroups: [Math.ceil(K / 32), Math.ceil(rows / 32)], flops: 2 * rows * N * K },
   );
 }

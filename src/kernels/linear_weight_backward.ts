@@ -9,5 +9,10 @@ export function linearWeightBackward(gpu: Gpu, { dy, x }: { dy: Tensor; x: Tenso
   expectShape(x, [rows, K]);
   expectShape(dweight, [N, K]);
   const workgroups = [Math.ceil(K / 16), Math.ceil(N / 4)] as const;
-  gpu.run("linear_weight_backward", { dy, x }, { dweight }, { constants: { K, N }, params: { rows, scale }, workgroups });
+  gpu.run(
+    "linear_weight_backward",
+    { dy, x },
+    { dweight },
+    { constants: { K, N }, params: { rows, scale }, workgroups, flops: 2 * rows * N * K },
+  );
 }

@@ -6,11 +6,16 @@ import { bytesOf, type Dtype, type Tensor } from "../gpu/tensor.ts";
 import type { ModelConfig } from "./config.ts";
 import { PROJECTIONS, type Projection } from "./weight_shapes.ts";
 
+/**
+ * What the backward pass finds of every layer, the rest it computes again: everything that costs a product; the same without the
+ * feed-forward's two wide ones; or the layers' inputs alone (and z). Gradients are the same bits each way.
+ */
+export const CHECKPOINTS = ["all", "without-gate-up", "layer-inputs"] as const;
+export type Checkpoint = (typeof CHECKPOINTS)[number];
+
 /** What the forward pass leaves of one layer. T tokens, S key slots. */
 export interface LayerActivations {
   readonly x: Tensor; // [T, C] the layer's input
-  readonly rstd1: Tensor; // [T]
-  readonly normed1: Tensor; // [T, C] input of q, k, v
   readonly qRaw: Tensor; // [T, H * D] before q_norm and rope
   readonly rstdQ: Tensor; // [T * H] only with q_norm
   readonly kRaw: Tensor; // [T, KV * D]
@@ -21,11 +26,8 @@ export interface LayerActivations {
   readonly attended: Tensor; // [T, H * D] input of o
   readonly lse: Tensor; // [T, H]
   readonly mid: Tensor; // [T, C] after attention's residual
-  readonly rstd2: Tensor; // [T]
-  readonly normed2: Tensor; // [T, C] input of gate and up
   readonly gate: Tensor; // [T, F]
   readonly up: Tensor; // [T, F]
-  readonly gated: Tensor; // [T, F] input of down
   readonly z: Readonly<Record<Projection, Tensor>>; // [T, R] x Aᵀ of each projection
 }
 
@@ -57,10 +59,14 @@ export interface Activations {
   readonly rows: Tensor; // u32 [T]: 0, 1, 2 ...
   readonly spans: Tensor; // u32 [T, 4]
   readonly readers: Tensor; // u32 [T, 2]
+  readonly checkpoint: Checkpoint;
   readonly layers: readonly LayerActivations[];
   readonly last: Tensor; // [T, C] the last layer's output
-  readonly rstd: Tensor; // [T]
+  readonly lastRstd: Tensor; // [T]
   readonly hidden: Tensor; // [T, C] after the final norm
+  readonly normed: Tensor; // [T, C] scratch: input of q, k and v, then of gate and up
+  readonly rstd: Tensor; // [T] scratch, of the norm that made `normed`
+  readonly gated: Tensor; // [T, F] scratch: input of down
   readonly normedHeads: Tensor; // [T, H * D] scratch of q_norm and k_norm
   readonly v: Tensor; // [T, KV * D] scratch: values before they go to their slots
   readonly out: Tensor; // [T, C] scratch: outputs of o and down
@@ -76,6 +82,8 @@ export interface ActivationsOptions {
   readonly R: number;
   /** Keep every layer's activations for a backward pass; otherwise layers share all but keys and values. */
   readonly training: boolean;
+  /** What training keeps; everything unless told. */
+  readonly checkpoint?: Checkpoint;
 }
 
 type Allocate = (name: string, shape: readonly number[], dtype?: Dtype) => Tensor;
@@ -100,35 +108,42 @@ export function activationBytes(config: ModelConfig, options: ActivationsOptions
   return bytes;
 }
 
-function layOut(config: ModelConfig, { tokens: T, slots: S, R, training }: ActivationsOptions, alloc: Allocate): Activations {
+function layOut(config: ModelConfig, options: ActivationsOptions, alloc: Allocate): Activations {
+  const { tokens: T, slots: S, R, training, checkpoint = "all" } = options;
   const { C, F, heads, kvHeads, headSize: D } = config;
   const H = heads * D;
   const KV = kvHeads * D;
-  const shared = (): Omit<LayerActivations, "x" | "k" | "v"> => ({
-    rstd1: alloc("rstd1", [T]),
-    normed1: alloc("normed1", [T, C]),
-    qRaw: alloc("q raw", [T, H]),
-    rstdQ: alloc("rstd q", [T * heads]),
-    kRaw: alloc("k raw", [T, KV]),
-    rstdK: alloc("rstd k", [T * kvHeads]),
-    q: alloc("q", [T, H]),
-    attended: alloc("attended", [T, H]),
-    lse: alloc("lse", [T, heads]),
-    mid: alloc("mid", [T, C]),
-    rstd2: alloc("rstd2", [T]),
-    normed2: alloc("normed2", [T, C]),
-    gate: alloc("gate", [T, F]),
-    up: alloc("up", [T, F]),
-    gated: alloc("gated", [T, F]),
-    z: Object.fromEntries(PROJECTIONS.map((p) => [p, alloc(`z ${p}`, [T, R])])) as Record<Projection, Tensor>,
-  });
+  const products = {
+    raw: () => ({
+      qRaw: alloc("q raw", [T, H]),
+      rstdQ: alloc("rstd q", [T * heads]),
+      kRaw: alloc("k raw", [T, KV]),
+      rstdK: alloc("rstd k", [T * kvHeads]),
+    }),
+    attention: () => ({
+      q: alloc("q", [T, H]),
+      attended: alloc("attended", [T, H]),
+      lse: alloc("lse", [T, heads]),
+      mid: alloc("mid", [T, C]),
+    }),
+    z: () => ({ z: Object.fromEntries(PROJECTIONS.map((p) => [p, alloc(`z ${p}`, [T, R])])) as Record<Projection, Tensor> }),
+    feedForward: () => ({ gate: alloc("gate", [T, F]), up: alloc("up", [T, F]) }),
+    keys: () => ({ k: alloc("k", [S, KV]), v: alloc("v", [S, KV]) }),
+  };
+  const keepAttention = training && checkpoint !== "layer-inputs";
+  const raw = layered(keepAttention && config.qkNorm, products.raw); // without a norm, rope's gradient does not need its input
+  const attention = layered(keepAttention, products.attention);
+  const z = layered(training, products.z); // small, and that of down, which no checkpoint computes again, is read by its gradient
+  const feedForward = layered(training && checkpoint === "all", products.feedForward);
+  const keys = layered(keepAttention || !training, products.keys); // sampling: the cache
   const inputs = [alloc("x", [T, C]), alloc("x", [T, C])]; // sampling: a layer reads one and writes the other
-  const one = training ? null : shared();
   const layers = Array.from({ length: config.layers }, (_, i) => ({
-    ...(one ?? shared()),
+    ...raw(),
+    ...attention(),
+    ...z(),
+    ...feedForward(),
+    ...keys(),
     x: training && i > 0 ? alloc("x", [T, C]) : inputs[i % 2]!,
-    k: alloc("k", [S, KV]),
-    v: alloc("v", [S, KV]),
   }));
   return {
     ids: alloc("ids", [T], "u32"),
@@ -137,15 +152,26 @@ function layOut(config: ModelConfig, { tokens: T, slots: S, R, training }: Activ
     rows: alloc("rows", [T], "u32"),
     spans: alloc("spans", [T, 4], "u32"),
     readers: alloc("readers", [T, 2], "u32"),
+    checkpoint,
     layers,
     last: training ? inputs[1]! : inputs[config.layers % 2]!,
-    rstd: alloc("rstd", [T]),
+    lastRstd: alloc("rstd of the last norm", [T]),
     hidden: alloc("hidden", [T, C]),
+    normed: alloc("normed", [T, C]),
+    rstd: alloc("rstd", [T]),
+    gated: alloc("gated", [T, F]),
     normedHeads: alloc("normed heads", [T, H]),
     v: alloc("v scratch", [T, KV]),
     out: alloc("out", [T, C]),
     backward: training ? layOutBackward(config, T, R, alloc) : null,
   };
+}
+
+/** Tensors for each layer that asks: its own, or the same for all of them. */
+function layered<Tensors>(own: boolean, allocate: () => Tensors): () => Tensors {
+  if (own) return allocate;
+  const shared = allocate();
+  return () => shared;
 }
 
 function layOutBackward({ C, F, heads, kvHeads, headSize: D }: ModelConfig, T: number, R: number, alloc: Allocate): BackwardScratch {

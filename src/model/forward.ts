@@ -9,11 +9,12 @@ import { rmsNorm } from "../kernels/rms_norm.ts";
 import { rope } from "../kernels/rope.ts";
 import { scatterRows } from "../kernels/scatter_rows.ts";
 import { swiglu } from "../kernels/swiglu.ts";
-import { type Activations, type LayerActivations, rowsOf, shaped } from "./activations.ts";
-import type { Adapter, LoraPair } from "./lora.ts";
+import { type Activations, rowsOf, shaped } from "./activations.ts";
+import type { Adapter } from "./lora.ts";
 import { gather, multiply } from "./matrix.ts";
-import type { Linear, Model } from "./model.ts";
-import type { Pack } from "./pack.ts";
+import type { Model } from "./model.ts";
+import type { Pack, PassSize } from "./pack.ts";
+import type { Projection } from "./weight_shapes.ts";
 
 /** Uploads what a pass reads. The pack's T may be anything up to the activations' tokens. */
 export function uploadPack(gpu: Gpu, activations: Activations, pack: Pack): void {
@@ -23,76 +24,94 @@ export function uploadPack(gpu: Gpu, activations: Activations, pack: Pack): void
   gpu.write(activations.spans, pack.spans);
 }
 
-/**
- * Runs T uploaded tokens through the model: keys and values go to the tokens' slots, the final norm's output to
- * `activations.hidden` [T, C]. `adapter` null: the base model, which is also the reference of DPO.
- */
-export function forward(gpu: Gpu, model: Model, adapter: Adapter | null, activations: Activations, T: number): void {
-  const { config } = model;
-  const { normEps: eps } = config;
-  const view = (t: Tensor) => rowsOf(t, T);
-  const ids = view(activations.ids);
-  const out = view(activations.out);
-
-  gather(gpu, { matrix: model.embedding, ids }, { y: view(activations.layers[0]!.x) });
-  model.layers.forEach((weights, i) => {
-    const a = activations.layers[i]!;
-    const lora = adapter?.layers[i] ?? {};
-    const next = view(activations.layers[i + 1]?.x ?? activations.last);
-    const project = (name: keyof LayerActivations["z"], x: Tensor, y: Tensor) =>
-      projection(gpu, weights[name], lora[name], adapter?.scale ?? 0, { x, z: view(a.z[name]), y });
-
-    const x = view(a.x);
-    const normed1 = view(a.normed1);
-    rmsNorm(gpu, { x, weight: weights.inputNorm }, { y: normed1, rstd: view(a.rstd1) }, eps);
-    project("q_proj", normed1, view(a.qRaw));
-    project("k_proj", normed1, view(a.kRaw));
-    project("v_proj", normed1, view(activations.v));
-    rotate(
-      gpu,
-      model,
-      activations,
-      { raw: view(a.qRaw), norm: weights.qNorm, rstd: a.rstdQ, heads: config.heads },
-      { y: view(a.q), toSlots: false },
-    );
-    rotate(
-      gpu,
-      model,
-      activations,
-      { raw: view(a.kRaw), norm: weights.kNorm, rstd: a.rstdK, heads: config.kvHeads },
-      { y: a.k, toSlots: true },
-    );
-    scatterRows(gpu, { x: view(activations.v), slots: view(activations.slots) }, { y: a.v });
-    const attended = view(a.attended);
-    attention(gpu, { q: view(a.q), k: a.k, v: a.v, spans: view(activations.spans) }, { o: attended, lse: view(a.lse) }, config.headSize);
-    project("o_proj", attended, out);
-    const mid = view(a.mid);
-    add(gpu, { a: x, b: out }, { y: mid });
-
-    const normed2 = view(a.normed2);
-    rmsNorm(gpu, { x: mid, weight: weights.postAttentionNorm }, { y: normed2, rstd: view(a.rstd2) }, eps);
-    project("gate_proj", normed2, view(a.gate));
-    project("up_proj", normed2, view(a.up));
-    const gated = view(a.gated);
-    swiglu(gpu, { gate: view(a.gate), up: view(a.up) }, { y: gated });
-    project("down_proj", gated, out);
-    add(gpu, { a: mid, b: out }, { y: next });
-  });
-  rmsNorm(gpu, { x: view(activations.last), weight: model.norm }, { y: view(activations.hidden), rstd: view(activations.rstd) }, eps);
+/** What the steps of a pass share. */
+export interface Pass {
+  readonly gpu: Gpu;
+  readonly model: Model;
+  /** null: the base model, which is also the reference of DPO. */
+  readonly adapter: Adapter | null;
+  readonly activations: Activations;
+  readonly size: PassSize;
 }
 
-/** y = x Wᵀ + bias, and with LoRA z = x Aᵀ, y += scale * z Bᵀ. */
-function projection(
-  gpu: Gpu,
-  { matrix, bias }: Linear,
-  lora: LoraPair | undefined,
-  scale: number,
-  { x, z, y }: { x: Tensor; z: Tensor; y: Tensor },
-): void {
+/** Runs uploaded tokens through the model: keys and values go to the tokens' slots, the final norm's output to `activations.hidden` [T, C]. */
+export function forward(gpu: Gpu, model: Model, adapter: Adapter | null, activations: Activations, size: PassSize): void {
+  const pass = { gpu, model, adapter, activations, size };
+  const view = (t: Tensor) => rowsOf(t, size.tokens);
+  const { last, layers } = activations;
+  gather(gpu, { matrix: model.embedding, ids: view(activations.ids) }, { y: view(layers[0]!.x) });
+  layers.forEach(({ mid }, i) => {
+    attentionHalf(pass, i);
+    feedForwardHalf(pass, i);
+    const out = view(activations.out);
+    project(pass, i, "down_proj", view(activations.gated), out);
+    add(gpu, { a: view(mid), b: out }, { y: view(layers[i + 1]?.x ?? last) });
+  });
+  rmsNorm(
+    gpu,
+    { x: view(last), weight: model.norm },
+    { y: view(activations.hidden), rstd: view(activations.lastRstd) },
+    model.config.normEps,
+  );
+}
+
+/** Layer i from its input `x` to `mid`, behind attention's residual. */
+export function attentionHalf(pass: Pass, i: number): void {
+  const { gpu, model, activations, size } = pass;
+  const { config } = model;
+  const view = (t: Tensor) => rowsOf(t, size.tokens);
+  const weights = model.layers[i]!;
+  const a = activations.layers[i]!;
+  const [x, normed, out] = [view(a.x), view(activations.normed), view(activations.out)];
+  rmsNorm(gpu, { x, weight: weights.inputNorm }, { y: normed, rstd: view(activations.rstd) }, config.normEps);
+  project(pass, i, "q_proj", normed, view(a.qRaw));
+  project(pass, i, "k_proj", normed, view(a.kRaw));
+  project(pass, i, "v_proj", normed, view(activations.v));
+  const queries = { raw: view(a.qRaw), norm: weights.qNorm, rstd: a.rstdQ, heads: config.heads };
+  rotate(gpu, model, activations, queries, { y: view(a.q), toSlots: false });
+  const keys = { raw: view(a.kRaw), norm: weights.kNorm, rstd: a.rstdK, heads: config.kvHeads };
+  rotate(gpu, model, activations, keys, { y: a.k, toSlots: true });
+  scatterRows(gpu, { x: view(activations.v), slots: view(activations.slots) }, { y: a.v });
+  const attended = view(a.attended);
+  attention(
+    gpu,
+    { q: view(a.q), k: a.k, v: a.v, spans: view(activations.spans) },
+    { o: attended, lse: view(a.lse) },
+    config.headSize,
+    size.keys,
+  );
+  project(pass, i, "o_proj", attended, out);
+  add(gpu, { a: x, b: out }, { y: view(a.mid) });
+}
+
+/** Layer i from `mid` to `activations.gated`, the input of its last projection. */
+export function feedForwardHalf(pass: Pass, i: number): void {
+  const { gpu, activations, size } = pass;
+  const view = (t: Tensor) => rowsOf(t, size.tokens);
+  const { gate, up } = activations.layers[i]!;
+  normMid(pass, i);
+  project(pass, i, "gate_proj", view(activations.normed), view(gate));
+  project(pass, i, "up_proj", view(activations.normed), view(up));
+  swiglu(gpu, { gate: view(gate), up: view(up) }, { y: view(activations.gated) });
+}
+
+/** The norm of layer i's `mid`, to `activations.normed`. */
+export function normMid({ gpu, model, activations, size }: Pass, i: number): void {
+  const view = (t: Tensor) => rowsOf(t, size.tokens);
+  const inputs = { x: view(activations.layers[i]!.mid), weight: model.layers[i]!.postAttentionNorm };
+  rmsNorm(gpu, inputs, { y: view(activations.normed), rstd: view(activations.rstd) }, model.config.normEps);
+}
+
+/** y = x Wᵀ + bias of layer i's projection, and with LoRA z = x Aᵀ, y += scale * z Bᵀ. */
+function project({ gpu, model, adapter, activations, size }: Pass, i: number, name: Projection, x: Tensor, y: Tensor): void {
+  const { matrix, bias } = model.layers[i]![name];
   multiply(gpu, { x, matrix, bias }, { y });
+  if (!adapter) return;
+  const lora = adapter.layers[i]![name];
   if (!lora) return;
+  const z = rowsOf(activations.layers[i]!.z[name], size.tokens);
   linear(gpu, { x, weight: lora.A }, { y: z });
-  linear(gpu, { x: z, weight: lora.B }, { y }, { scale, accumulate: true });
+  linear(gpu, { x: z, weight: lora.B }, { y }, { scale: adapter.scale, accumulate: true });
 }
 
 interface Heads {

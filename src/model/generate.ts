@@ -8,11 +8,12 @@ import { InputError } from "../input_error.ts";
 import { advanceRows } from "../kernels/advance_rows.ts";
 import { sampleToken } from "../kernels/sample_token.ts";
 import { type Activations, type ActivationsOptions, allocateActivations, freeActivations, rowsOf } from "./activations.ts";
+import { positions } from "./config.ts";
 import { forward, uploadPack } from "./forward.ts";
 import type { Adapter } from "./lora.ts";
 import { multiply } from "./matrix.ts";
-import { type Model, positions } from "./model.ts";
-import type { Pack } from "./pack.ts";
+import type { Model } from "./model.ts";
+import { type Pack, passSize } from "./pack.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface SampleRequest {
@@ -195,13 +196,14 @@ function prefill(
       i += 1;
     }
     if (tokens.length === 0) continue;
-    uploadPack(gpu, activations, {
+    const pack = {
       ids: Uint32Array.from(tokens, (t) => t.id),
       positions: Uint32Array.from(tokens, (t) => t.position),
       slots: Uint32Array.from(tokens, (t) => t.slot),
       spans: Uint32Array.from(tokens.flatMap((t) => [0, 0, t.start, t.slot + 1])),
-    });
-    forward(gpu, model, adapter, activations, tokens.length);
+    };
+    uploadPack(gpu, activations, pack);
+    forward(gpu, model, adapter, activations, passSize(pack));
   }
 }
 
@@ -216,7 +218,9 @@ async function decode(
   { temperature, maxNewTokens, seed }: GenerateOptions,
 ): Promise<void> {
   const B = rows.length;
-  uploadPack(gpu, activations, packRows(rows));
+  const pack = packRows(rows);
+  uploadPack(gpu, activations, pack);
+  const { keys } = passSize(pack);
   gpu.write(
     state.streams,
     Uint32Array.from(rows, (r) => r.request.stream),
@@ -237,7 +241,7 @@ async function decode(
   ];
   const longest = Math.min(...rows.map((r) => r.ids.length));
   for (let step = 0; step < Math.min(STEPS_PER_READBACK, maxNewTokens - longest); step++) {
-    forward(gpu, model, adapter, activations, B);
+    forward(gpu, model, adapter, activations, { tokens: B, keys: keys + step * B });
     multiply(gpu, { x: view(activations.hidden), matrix: model.head }, { y: logits });
     sampleToken(gpu, { logits, streams, counts }, { tokens }, { temperature, seed });
     const next = {

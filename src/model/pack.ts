@@ -11,6 +11,18 @@ export interface Pack {
   readonly spans: Uint32Array; // [T, 4]: prefixStart, prefixEnd, ownStart, ownEnd
 }
 
+/** How much work a pass is: its tokens, and how many keys they see together. */
+export interface PassSize {
+  readonly tokens: number;
+  readonly keys: number;
+}
+
+export function passSize({ ids, spans }: Pack): PassSize {
+  let keys = 0;
+  for (let i = 0; i < spans.length; i += 4) keys += spans[i + 1]! - spans[i]! + spans[i + 3]! - spans[i + 2]!;
+  return { tokens: ids.length, keys };
+}
+
 /** What the backward pass and the head need besides: M rows, each predicting one completion token. */
 export interface TrainingPack extends Pack {
   /** [T, 2]: the tokens [from, to) are those that see this token's key. */

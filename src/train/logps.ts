@@ -1,12 +1,12 @@
 // Log-probabilities of pairs, in packs that fit a workspace: the prompt of a pair runs once for both of its answers.
 
 import type { Gpu } from "../gpu/gpu.ts";
-import { type Activations, allocateActivations, freeActivations, rowsOf } from "../model/activations.ts";
+import { type Activations, allocateActivations, type Checkpoint, freeActivations, rowsOf } from "../model/activations.ts";
 import { forward, uploadPack } from "../model/forward.ts";
 import { allocateHead, freeHead, type HeadBuffers, headLogps } from "../model/head.ts";
 import type { Adapter } from "../model/lora.ts";
 import type { Model } from "../model/model.ts";
-import { packGroups, type TrainingPack } from "../model/pack.ts";
+import { packGroups, passSize, type TrainingPack } from "../model/pack.ts";
 import type { TokenPair } from "./pair.ts";
 
 /** Per-token log-probabilities of a pair's completions. `rejected` is empty where the pair has none (SFT). */
@@ -28,10 +28,10 @@ export interface Workspace {
   readonly head: HeadBuffers;
 }
 
-export function allocateWorkspace(gpu: Gpu, model: Model, R: number, tokens: number): Workspace {
+export function allocateWorkspace(gpu: Gpu, model: Model, R: number, tokens: number, checkpoint: Checkpoint = "all"): Workspace {
   return {
     tokens,
-    activations: allocateActivations(gpu, model.config, { tokens, slots: tokens, R, training: true }),
+    activations: allocateActivations(gpu, model.config, { tokens, slots: tokens, R, training: true, checkpoint }),
     head: allocateHead(gpu, model, { tokens, rows: tokens + 2 * MAX_PAIRS }), // a completion has one row more than it has tokens to read
   };
 }
@@ -86,7 +86,7 @@ export async function runPack(
   const T = pack.ids.length;
   uploadPack(gpu, activations, pack);
   if (gradients) gpu.write(activations.readers, pack.readers);
-  forward(gpu, model, adapter, activations, T);
+  forward(gpu, model, adapter, activations, passSize(pack));
   const { logps, statistics } = await headLogps(gpu, model, head, rowsOf(activations.hidden, T), pack, gradients);
   const logpsOf = ([from, to]: readonly [number, number]) => logps.slice(from, to);
   const statisticsOf = ([from, to]: readonly [number, number]) => statistics.slice(4 * from, 4 * to);

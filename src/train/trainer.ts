@@ -3,11 +3,12 @@
 
 import type { Gpu } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
+import type { Checkpoint } from "../model/activations.ts";
 import { backward } from "../model/backward.ts";
 import { headBackward } from "../model/head.ts";
 import { type Adapter, readArena, writeArena } from "../model/lora.ts";
 import type { Model } from "../model/model.ts";
-import type { TrainingPack } from "../model/pack.ts";
+import { passSize, type TrainingPack } from "../model/pack.ts";
 import type { AdapterFile } from "../model/peft.ts";
 import {
   allocateWorkspace,
@@ -34,6 +35,8 @@ export interface TrainOptions {
   readonly optimizer: OptimizerOptions;
   /** Tokens of one pack, where no single pair is longer; a larger batch runs in several. */
   readonly packTokens?: number;
+  /** What a forward pass keeps for the backward pass; everything unless told. */
+  readonly checkpoint?: Checkpoint;
 }
 
 /** A pair to train on. */
@@ -144,7 +147,7 @@ export class Trainer {
     for (const { pairs, pack } of packs) {
       if (packs.length > 1) statistics.push(...(await this.#run(workspace, pack, true)));
       const dhidden = headBackward(this.#gpu, workspace.head, pack, rowDerivatives(pack, pairs, objective, first));
-      backward(this.#gpu, this.#model, this.#adapter, workspace.activations, dhidden);
+      backward(this.#gpu, this.#model, this.#adapter, workspace.activations, dhidden, passSize(pack));
       first += pairs.length;
     }
     const { rejected } = OBJECTIVES[this.options.lossType];
@@ -170,7 +173,7 @@ export class Trainer {
     const needed = this.#packTokens(batch);
     if (this.#workspace && this.#workspace.tokens >= needed) return this.#workspace;
     if (this.#workspace) freeWorkspace(this.#gpu, this.#workspace);
-    this.#workspace = allocateWorkspace(this.#gpu, this.#model, this.#adapter.R, needed);
+    this.#workspace = allocateWorkspace(this.#gpu, this.#model, this.#adapter.R, needed, this.options.checkpoint);
     return this.#workspace;
   }
 
