@@ -8,8 +8,9 @@ import { InputError } from "../input_error.ts";
 import type { ModelFiles } from "../model/files.ts";
 import { GgufFolder } from "../model/gguf.ts";
 import { type Adapter, adapterFromFile } from "../model/lora.ts";
-import { loadModel, type WeightDtype } from "../model/model.ts";
+import { loadModel } from "../model/model.ts";
 import { readAdapter } from "../model/peft.ts";
+import { WEIGHT_DTYPES, type WeightDtype } from "../model/weight_plan.ts";
 import type { Judge } from "../python/judge.ts";
 import { readProblems, selectProblems } from "../tasks/formats.ts";
 import type { Problem } from "../tasks/problem.ts";
@@ -20,7 +21,7 @@ import type { Progress } from "./progress.ts";
 
 export const MODEL_FLAGS = {
   model: textFlag("PATH", "the model: a Hugging Face folder or a GGUF file (the embedded one)", ""),
-  dtype: choiceFlag(["f32", "f16"], "how its weights are kept on the GPU", "f32"),
+  dtype: choiceFlag(WEIGHT_DTYPES, "how its weights are kept on the GPU", "f32"),
 } as const;
 
 export const ADAPTER_FLAG = { adapter: textFlag("FOLDER", "a PEFT adapter to put on the model", null) } as const;

@@ -1,17 +1,16 @@
 // A model's frozen weights on the GPU. Size letters: C width, H heads, KV key/value heads, D head size, F feed-forward, V vocabulary.
 
 import type { Gpu } from "../gpu/gpu.ts";
-import { bytesOf, numel, type Tensor } from "../gpu/tensor.ts";
+import { numel, type Tensor } from "../gpu/tensor.ts";
 import { InputError } from "../input_error.ts";
-import { inverseFrequencies, type ModelConfig, readConfig } from "./config.ts";
+import { inverseFrequencies, type ModelConfig, positions, readConfig } from "./config.ts";
 import { type ModelFiles, readJson } from "./files.ts";
-import { MAX_BINDING_BYTES, type Matrix, type Weight } from "./matrix.ts";
-import { f16BitsToF32 } from "./safetensors.ts";
+import type { Matrix } from "./matrix.ts";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { Upload } from "./upload.ts";
+import { type MatrixPlan, matrixPlans, type WeightDtype } from "./weight_plan.ts";
 import { PROJECTIONS, type Projection, projectionPath, weightShapes } from "./weight_shapes.ts";
 import { openWeights, type WeightFile } from "./weights.ts";
-
-export type WeightDtype = "f32" | "f16";
 
 export interface Linear {
   readonly matrix: Matrix; // [out, in]
@@ -44,6 +43,8 @@ export interface LoadOptions {
   readonly dtype: WeightDtype;
   /** Told after each tensor: tensors loaded so far, tensors in all. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Ends the loading; what was loaded is freed. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -57,13 +58,21 @@ export async function loadModel(gpu: Gpu, files: ModelFiles, options: LoadOption
   const tokenizer = await loadTokenizer(files);
   const file = await openWeights(files);
   file.check(config);
-  const loaded: Tensor[] = [];
+  checkSizes(config, `${files.id}/config.json`);
+  const plans = matrixPlans(config, options.dtype);
+  const upload = new Upload(gpu, file);
   try {
-    return await readWeights(gpu, { files, config, tokenizer, file, loaded, options });
+    return await readWeights(gpu, { files, config, tokenizer, file, plans, upload, options });
   } catch (error) {
-    for (const tensor of loaded) gpu.free(tensor);
+    upload.undo();
     throw error;
   }
+}
+
+/** What the kernels read in vectors of four. */
+function checkSizes({ C, F, headSize }: ModelConfig, file: string): void {
+  if (C % 4 === 0 && F % 4 === 0 && headSize % 4 === 0) return;
+  throw new InputError(`${file}: hidden_size ${C}, intermediate_size ${F} and head_dim ${headSize} must be multiples of 4.`);
 }
 
 interface Loading {
@@ -71,43 +80,39 @@ interface Loading {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly file: WeightFile;
-  readonly loaded: Tensor[];
+  readonly plans: ReadonlyMap<string, MatrixPlan>;
+  readonly upload: Upload;
   readonly options: LoadOptions;
 }
 
-async function readWeights(gpu: Gpu, { files, config, tokenizer, file, loaded, options }: Loading): Promise<Model> {
-  const { C, F, headSize: D } = config;
+async function readWeights(gpu: Gpu, { files, config, tokenizer, file, plans, upload, options }: Loading): Promise<Model> {
+  const { dtype, onProgress, signal } = options;
   const shapes = weightShapes(config);
-  if (C % 4 !== 0 || F % 4 !== 0 || D % 4 !== 0) {
-    throw new InputError(`${files.id}/config.json: hidden_size ${C}, intermediate_size ${F} and head_dim ${D} must be multiples of 4.`);
-  }
   const matrices = new Map<string, Matrix>();
   const vectors = new Map<string, Tensor>();
-  let parameters = 0;
   for (const [name, shape] of shapes) {
-    if (shape.length === 2) matrices.set(name, await readMatrix(gpu, file, name, shape, options.dtype, loaded));
-    else vectors.set(name, await readVector(gpu, file, name, shape, options.dtype, loaded));
-    parameters += numel(shape);
-    options.onProgress?.(matrices.size + vectors.size, shapes.size);
+    signal?.throwIfAborted();
+    const plan = plans.get(name);
+    if (plan) matrices.set(name, await upload.matrix(plan));
+    else vectors.set(name, await upload.vector(name, shape, dtype));
+    onProgress?.(matrices.size + vectors.size, shapes.size);
   }
-  const rotary = gpu.upload("rotary", [positions(config), D], rotaryTable(config));
-  loaded.push(rotary);
+  const rotary = await upload.values("rotary", [positions(config), config.headSize], rotaryTable(config));
   const embedding = matrices.get("model.embed_tokens.weight")!;
-  const layers = Array.from({ length: config.layers }, (_, i) => layerWeights(matrices, vectors, `model.layers.${i}`));
-  const head = config.tied ? embedding : matrices.get("lm_head.weight")!;
   const norm = vectors.get("model.norm.weight")!;
+  await gpu.read(norm); // throws where the device was lost meanwhile: nothing else would tell
   return {
     id: files.id,
     config,
     tokenizer,
-    dtype: options.dtype,
+    dtype,
     sha256: await file.sha256(),
-    parameters,
+    parameters: [...shapes.values()].reduce((sum, shape) => sum + numel(shape), 0),
     embedding,
-    head,
+    head: config.tied ? embedding : matrices.get("lm_head.weight")!,
     norm,
     rotary,
-    layers,
+    layers: Array.from({ length: config.layers }, (_, i) => layerWeights(matrices, vectors, `model.layers.${i}`)),
   };
 }
 
@@ -131,9 +136,6 @@ function layerWeights(matrices: ReadonlyMap<string, Matrix>, vectors: ReadonlyMa
   };
 }
 
-/** Longest sequence: the model's context, of which at most 8,192 positions are tabled. */
-export const positions = ({ contextLength }: ModelConfig): number => Math.min(contextLength, 8192);
-
 /** [P, D]: D/2 cosines, then D/2 sines of each position's angles, which are float32 products as in transformers. */
 function rotaryTable(config: ModelConfig): Float32Array {
   const D = config.headSize;
@@ -147,53 +149,6 @@ function rotaryTable(config: ModelConfig): Float32Array {
     });
   }
   return table;
-}
-
-/** A matrix in the format of its dtype, in as many shards of its rows as bindings need; what was put on the GPU is added to `loaded`. */
-async function readMatrix(
-  gpu: Gpu,
-  file: WeightFile,
-  name: string,
-  shape: readonly number[],
-  dtype: WeightDtype,
-  loaded: Tensor[],
-): Promise<Matrix> {
-  const [rows = 0, columns = 0] = shape;
-  const values = dtype === "f16" ? await file.readF16(name, shape) : await file.readF32(name, shape);
-  const shardRows = Math.min(rows, Math.floor(MAX_BINDING_BYTES / bytesOf([1, columns], dtype)));
-  const matrix: Weight[] = [];
-  for (let first = 0; first < rows; first += shardRows) {
-    const count = Math.min(shardRows, rows - first);
-    const part = values.subarray(first * columns, (first + count) * columns);
-    const data = part instanceof Float32Array ? gpu.upload(name, [count, columns], part) : packed(gpu, name, [count, columns], part);
-    loaded.push(data);
-    matrix.push({ data, scales: null });
-  }
-  return matrix;
-}
-
-/** A norm's weights or a bias: held as f32 whatever the dtype, with f16's values where that is asked for. */
-async function readVector(
-  gpu: Gpu,
-  file: WeightFile,
-  name: string,
-  shape: readonly number[],
-  dtype: WeightDtype,
-  loaded: Tensor[],
-): Promise<Tensor> {
-  const values = dtype === "f16" ? f16BitsToF32(await file.readF16(name, shape)) : await file.readF32(name, shape);
-  const tensor = gpu.upload(name, shape, values);
-  loaded.push(tensor);
-  return tensor;
-}
-
-/** Half-precision bits as packed words on the GPU. */
-function packed(gpu: Gpu, name: string, shape: readonly number[], halves: Uint16Array): Tensor {
-  const tensor = gpu.alloc(name, shape, "f16");
-  const words = new Uint16Array(tensor.bytes / 2);
-  words.set(halves);
-  gpu.write(tensor, new Uint32Array(words.buffer));
-  return tensor;
 }
 
 /** Every tensor that the model holds, each once. */
