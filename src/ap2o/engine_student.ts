@@ -1,12 +1,12 @@
 // The student on the real engine: a model with a LoRA adapter on the GPU.
 import type { AdapterInfo } from "../gpu/device.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { activationBytes } from "../model/activations.ts";
-import { generate, samplingSizes } from "../model/generate.ts";
+import { generate } from "../model/generate.ts";
 import { type Adapter, adapterFromFile, adapterToFile, createAdapter, freeAdapter, writeAdapterWeights } from "../model/lora.ts";
-import { type Model, modelTensors } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
 import type { AdapterFile, LoraConfig } from "../model/peft.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
+import { type MemoryNeeds, type MemoryPlan, planMemory } from "../train/memory_plan.ts";
 import { DEFAULT_OPTIONS } from "../train/objectives.ts";
 import { tokenizePair } from "../train/pair.ts";
 import { Trainer, type TrainingPair, type TrainOptions } from "../train/trainer.ts";
@@ -43,7 +43,7 @@ export class EngineStudent implements Student {
   readonly #adapter: Adapter | null;
   readonly #continued: boolean;
   #trainer: Trainer | null = null;
-  #sampling = { cache: 0, scratch: 0 };
+  #sampling: MemoryNeeds["sampling"] = null;
 
   /**
    * @param adapter null: the base model alone, which cannot learn
@@ -154,25 +154,15 @@ export class EngineStudent implements Student {
   }
 
   /** Bytes by purpose: what stays for the whole run, training's activations, and the largest sampling so far. */
-  #memoryPlan(): Record<string, number> {
-    const { model } = this.#engine;
-    const weights = modelTensors(model).reduce((sum, { bytes }) => sum + bytes, 0);
-    const plan: Record<string, number> = { weights, lora: 0, optimizer: 0, activations: 0, ...this.#sampling };
-    if (this.#adapter) {
-      const { parameters, gradients, R } = this.#adapter;
-      plan.lora = parameters.bytes + gradients.bytes;
-      plan.optimizer = 2 * parameters.bytes;
-      plan.activations = activationBytes(model.config, { tokens: PACK_TOKENS, slots: PACK_TOKENS, R, training: true });
-    }
-    return { ...plan, total: Object.values(plan).reduce((sum, bytes) => sum + bytes, 0) };
+  #memoryPlan(): MemoryPlan {
+    const { config, dtype } = this.#engine.model;
+    const training = this.#adapter && { tokens: this.#trainer?.workspaceTokens ?? PACK_TOKENS, checkpoint: "all" as const };
+    return planMemory(config, { dtype, lora: this.#adapter?.config ?? null, training, sampling: this.#sampling });
   }
 
   #planSampling(longestPrompt: number, maxNewTokens: number): void {
-    const { config } = this.#engine.model;
-    const sizes = samplingSizes(BATCH, longestPrompt, maxNewTokens, this.#adapter);
-    const cache = 2 * 4 * config.layers * config.kvHeads * config.headSize * sizes.slots;
-    const scratch = activationBytes(config, sizes) - cache;
-    this.#sampling = { cache: Math.max(cache, this.#sampling.cache), scratch: Math.max(scratch, this.#sampling.scratch) };
+    const { longestPrompt: prompt = 0, maxNewTokens: answer = 0 } = this.#sampling ?? {};
+    this.#sampling = { batch: BATCH, longestPrompt: Math.max(prompt, longestPrompt), maxNewTokens: Math.max(answer, maxNewTokens) };
   }
 }
 

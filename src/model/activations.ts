@@ -86,7 +86,17 @@ export interface ActivationsOptions {
   readonly checkpoint?: Checkpoint;
 }
 
-type Allocate = (name: string, shape: readonly number[], dtype?: Dtype) => Tensor;
+export type Allocate = (name: string, shape: readonly number[], dtype?: Dtype) => Tensor;
+
+/** Bytes that a layout of tensors would take; nothing is allocated. */
+export function countBytes(layOutTensors: (alloc: Allocate) => void): number {
+  let bytes = 0;
+  layOutTensors((name, shape, dtype = "f32") => {
+    bytes += bytesOf(shape, dtype);
+    return { name, shape, dtype, offset: 0, bytes: 0 } as unknown as Tensor; // counted, never used
+  });
+  return bytes;
+}
 
 /** Allocates a pass's memory. */
 export function allocateActivations(gpu: Gpu, config: ModelConfig, options: ActivationsOptions): Activations {
@@ -100,12 +110,7 @@ export function allocateActivations(gpu: Gpu, config: ModelConfig, options: Acti
 
 /** Bytes that allocateActivations would take. */
 export function activationBytes(config: ModelConfig, options: ActivationsOptions): number {
-  let bytes = 0;
-  layOut(config, options, (name, shape, dtype = "f32") => {
-    bytes += bytesOf(shape, dtype);
-    return { name, shape, dtype, offset: 0, bytes: 0 } as unknown as Tensor; // counted, never used
-  });
-  return bytes;
+  return countBytes((alloc) => layOut(config, options, alloc));
 }
 
 function layOut(config: ModelConfig, options: ActivationsOptions, alloc: Allocate): Activations {

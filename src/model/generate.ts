@@ -7,8 +7,16 @@ import type { Tensor } from "../gpu/tensor.ts";
 import { InputError } from "../input_error.ts";
 import { advanceRows } from "../kernels/advance_rows.ts";
 import { sampleToken } from "../kernels/sample_token.ts";
-import { type Activations, type ActivationsOptions, allocateActivations, freeActivations, rowsOf } from "./activations.ts";
-import { positions } from "./config.ts";
+import {
+  type Activations,
+  type ActivationsOptions,
+  type Allocate,
+  allocateActivations,
+  countBytes,
+  freeActivations,
+  rowsOf,
+} from "./activations.ts";
+import { type ModelConfig, positions } from "./config.ts";
 import { forward, uploadPack } from "./forward.ts";
 import type { Adapter } from "./lora.ts";
 import { multiply } from "./matrix.ts";
@@ -66,11 +74,11 @@ interface Prompt {
 }
 
 /** What sampling `batch` answers at once allocates: a prompt's slots and its own for each, and room to prefill prompts in packs. */
-export function samplingSizes(batch: number, longestPrompt: number, maxNewTokens: number, adapter: Adapter | null): ActivationsOptions {
+export function samplingSizes(batch: number, longestPrompt: number, maxNewTokens: number, R = 4): ActivationsOptions {
   return {
     tokens: Math.max(batch, PREFILL_TOKENS, longestPrompt),
     slots: batch * (longestPrompt + maxNewTokens),
-    R: adapter?.R ?? 4,
+    R,
     training: false,
   };
 }
@@ -91,8 +99,8 @@ export async function* generate(
   const promptSlots = longestPrompt - 1; // a prompt's last token is read anew by each of its samples
   const ownSlots = maxNewTokens + 1;
   const ownBase = batch * promptSlots;
-  const activations = allocateActivations(gpu, model.config, samplingSizes(batch, longestPrompt, maxNewTokens, adapter));
-  const state = allocateState(gpu, model, batch, maxNewTokens);
+  const activations = allocateActivations(gpu, model.config, samplingSizes(batch, longestPrompt, maxNewTokens, adapter?.R));
+  const state = layOutState(model.config, batch, maxNewTokens, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
   try {
     const rows: Row[] = [];
     const prompts = new Map<string, Prompt>();
@@ -167,14 +175,18 @@ interface DecodeState {
   readonly history: Tensor; // u32 [B, maxNewTokens]
 }
 
-function allocateState(gpu: Gpu, { config }: Model, B: number, maxNewTokens: number): DecodeState {
+/** Bytes that decoding B rows takes besides the activations. */
+export const decodeBytes = (config: ModelConfig, B: number, maxNewTokens: number): number =>
+  countBytes((alloc) => layOutState(config, B, maxNewTokens, alloc));
+
+function layOutState(config: ModelConfig, B: number, maxNewTokens: number, alloc: Allocate): DecodeState {
   return {
-    logits: gpu.alloc("logits", [B, config.vocabulary]),
-    tokens: gpu.alloc("tokens", [B], "u32"),
-    streams: gpu.alloc("streams", [B], "u32"),
-    counts: gpu.alloc("counts", [B], "u32"),
-    limits: gpu.alloc("limits", [B], "u32"),
-    history: gpu.alloc("history", [B, maxNewTokens], "u32"),
+    logits: alloc("logits", [B, config.vocabulary]),
+    tokens: alloc("tokens", [B], "u32"),
+    streams: alloc("streams", [B], "u32"),
+    counts: alloc("counts", [B], "u32"),
+    limits: alloc("limits", [B], "u32"),
+    history: alloc("history", [B, maxNewTokens], "u32"),
   };
 }
 

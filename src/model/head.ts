@@ -7,7 +7,8 @@ import { gatherRowsBackward } from "../kernels/gather_rows_backward.ts";
 import { logSoftmax } from "../kernels/log_softmax.ts";
 import { logSoftmaxBackward } from "../kernels/log_softmax_backward.ts";
 import { rowStatistics } from "../kernels/row_statistics.ts";
-import { rowsOf } from "./activations.ts";
+import { type Allocate, countBytes, rowsOf } from "./activations.ts";
+import type { ModelConfig } from "./config.ts";
 import { multiply, multiplyBackward } from "./matrix.ts";
 import type { Model } from "./model.ts";
 import type { TrainingPack } from "./pack.ts";
@@ -33,25 +34,36 @@ export interface HeadBuffers {
   readonly dhidden: Tensor; // [tokens, C]
 }
 
-export function allocateHead(gpu: Gpu, { config }: Model, { tokens, rows }: { tokens: number; rows: number }): HeadBuffers {
-  const { C, vocabulary: V } = config;
+export interface HeadSizes {
+  readonly tokens: number;
+  readonly rows: number;
+}
+
+export function allocateHead(gpu: Gpu, { config }: Model, sizes: HeadSizes): HeadBuffers {
+  return layOut(config, sizes, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
+}
+
+/** Bytes that allocateHead would take. */
+export const headBytes = (config: ModelConfig, sizes: HeadSizes): number => countBytes((alloc) => layOut(config, sizes, alloc));
+
+function layOut({ C, vocabulary: V }: ModelConfig, { tokens, rows }: HeadSizes, alloc: Allocate): HeadBuffers {
   const chunkRows = Math.min(rows, Math.max(1, Math.floor(CHUNK_LOGITS / V)));
   return {
     chunkRows,
-    logits: gpu.alloc("logits", [chunkRows, V]),
-    chunkHidden: gpu.alloc("chunk hidden", [chunkRows, C]),
-    chunkGradient: gpu.alloc("chunk gradient", [chunkRows, C]),
-    chunkIndices: gpu.alloc("chunk indices", [chunkRows], "u32"),
-    chunkTargets: gpu.alloc("chunk targets", [chunkRows], "u32"),
-    chunkLogps: gpu.alloc("chunk logps", [chunkRows]),
-    chunkStatistics: gpu.alloc("chunk statistics", [chunkRows, 4]),
-    lse: gpu.alloc("lse", [chunkRows]),
-    results: gpu.alloc("logps and statistics", [5 * rows]),
-    drows: gpu.alloc("drows", [rows, C]),
-    weights: gpu.alloc("weights", [rows]),
-    order: gpu.alloc("order", [rows], "u32"),
-    starts: gpu.alloc("starts", [tokens + 1], "u32"),
-    dhidden: gpu.alloc("dhidden", [tokens, C]),
+    logits: alloc("logits", [chunkRows, V]),
+    chunkHidden: alloc("chunk hidden", [chunkRows, C]),
+    chunkGradient: alloc("chunk gradient", [chunkRows, C]),
+    chunkIndices: alloc("chunk indices", [chunkRows], "u32"),
+    chunkTargets: alloc("chunk targets", [chunkRows], "u32"),
+    chunkLogps: alloc("chunk logps", [chunkRows]),
+    chunkStatistics: alloc("chunk statistics", [chunkRows, 4]),
+    lse: alloc("lse", [chunkRows]),
+    results: alloc("logps and statistics", [5 * rows]),
+    drows: alloc("drows", [rows, C]),
+    weights: alloc("weights", [rows]),
+    order: alloc("order", [rows], "u32"),
+    starts: alloc("starts", [tokens + 1], "u32"),
+    dhidden: alloc("dhidden", [tokens, C]),
   };
 }
 

@@ -4,6 +4,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { bytesOf, type Tensor } from "../gpu/tensor.ts";
 import { streamOf, uniform } from "../random.ts";
+import type { ModelConfig } from "./config.ts";
 import type { Model } from "./model.ts";
 import { type AdapterFile, adapterTensorName, type LoraConfig, loraScale } from "./peft.ts";
 import { PROJECTIONS, type Projection, projectionShape } from "./weight_shapes.ts";
@@ -85,21 +86,39 @@ export function freeAdapter(gpu: Gpu, { parameters, gradients }: Adapter): void 
   gpu.free(gradients);
 }
 
-function allocate(gpu: Gpu, model: Model, config: LoraConfig): Adapter {
-  const R = Math.ceil(config.r / 4) * 4;
-  const targets = PROJECTIONS.filter((projection) => config.target_modules.includes(projection));
+interface Place {
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+}
+
+/** LoRA's padded rank: kernels read four values at once. */
+export const paddedRank = (r: number): number => Math.ceil(r / 4) * 4;
+
+/** Where each A and B lies in its arena, layer by layer, and the arena's size. */
+function layOut(model: ModelConfig, { r, target_modules }: Pick<LoraConfig, "r" | "target_modules">) {
+  const R = paddedRank(r);
+  const targets = PROJECTIONS.filter((projection) => target_modules.includes(projection));
   let bytes = 0;
-  const place = (shape: readonly number[]) => {
+  const place = (shape: readonly number[]): Place => {
     const offset = bytes;
     bytes = Math.ceil((bytes + bytesOf(shape, "f32")) / ALIGNMENT) * ALIGNMENT;
     return { offset, shape, bytes: bytesOf(shape, "f32") };
   };
-  const places = model.layers.map(() =>
+  const layers = Array.from({ length: model.layers }, () =>
     targets.map((projection) => {
-      const [out, columns] = projectionShape(model.config, projection);
+      const [out, columns] = projectionShape(model, projection);
       return { projection, A: place([R, columns]), B: place([out, R]) };
     }),
   );
+  return { layers, bytes };
+}
+
+/** Bytes of an adapter's parameters; its gradients take the same again. */
+export const adapterBytes = (model: ModelConfig, lora: Pick<LoraConfig, "r" | "target_modules">): number => layOut(model, lora).bytes;
+
+function allocate(gpu: Gpu, model: Model, config: LoraConfig): Adapter {
+  const { layers: places, bytes } = layOut(model.config, config);
   const parameters = gpu.alloc("lora parameters", [bytes / 4]);
   const gradients = gpu.alloc("lora gradients", [bytes / 4]);
   const layers = places.map((layer, i) => {
@@ -115,7 +134,7 @@ function allocate(gpu: Gpu, model: Model, config: LoraConfig): Adapter {
     }
     return pairs;
   });
-  return { config, R, scale: loraScale(config), layers, parameters, gradients };
+  return { config, R: paddedRank(config.r), scale: loraScale(config), layers, parameters, gradients };
 }
 
 interface Entry {

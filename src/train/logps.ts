@@ -1,9 +1,16 @@
 // Log-probabilities of pairs, in packs that fit a workspace: the prompt of a pair runs once for both of its answers.
 
 import type { Gpu } from "../gpu/gpu.ts";
-import { type Activations, allocateActivations, type Checkpoint, freeActivations, rowsOf } from "../model/activations.ts";
+import {
+  type Activations,
+  type ActivationsOptions,
+  allocateActivations,
+  type Checkpoint,
+  freeActivations,
+  rowsOf,
+} from "../model/activations.ts";
 import { forward, uploadPack } from "../model/forward.ts";
-import { allocateHead, freeHead, type HeadBuffers, headLogps } from "../model/head.ts";
+import { allocateHead, freeHead, type HeadBuffers, type HeadSizes, headLogps } from "../model/head.ts";
 import type { Adapter } from "../model/lora.ts";
 import type { Model } from "../model/model.ts";
 import { packGroups, passSize, type TrainingPack } from "../model/pack.ts";
@@ -28,11 +35,21 @@ export interface Workspace {
   readonly head: HeadBuffers;
 }
 
-export function allocateWorkspace(gpu: Gpu, model: Model, R: number, tokens: number, checkpoint: Checkpoint = "all"): Workspace {
+/** @param checkpoint what the forward pass leaves for a backward pass; null: there will be none */
+export function allocateWorkspace(gpu: Gpu, model: Model, R: number, tokens: number, checkpoint: Checkpoint | null = "all"): Workspace {
+  const { activations, head } = workspaceSizes(R, tokens, checkpoint);
+  return { tokens, activations: allocateActivations(gpu, model.config, activations), head: allocateHead(gpu, model, head) };
+}
+
+/** What allocateWorkspace allocates. */
+export function workspaceSizes(
+  R: number,
+  tokens: number,
+  checkpoint: Checkpoint | null,
+): { activations: ActivationsOptions; head: HeadSizes } {
   return {
-    tokens,
-    activations: allocateActivations(gpu, model.config, { tokens, slots: tokens, R, training: true, checkpoint }),
-    head: allocateHead(gpu, model, { tokens, rows: tokens + 2 * MAX_PAIRS }), // a completion has one row more than it has tokens to read
+    activations: { tokens, slots: tokens, R, training: checkpoint !== null, ...(checkpoint && { checkpoint }) },
+    head: { tokens, rows: tokens + 2 * MAX_PAIRS }, // a completion has one row more than it has tokens to read
   };
 }
 
@@ -106,7 +123,7 @@ export async function runPack(
 export async function pairLogps(gpu: Gpu, model: Model, adapter: Adapter | null, pairs: readonly TokenPair[]): Promise<CompletionLogps[]> {
   if (pairs.length === 0) return [];
   const tokens = Math.max(PACK_TOKENS, ...pairs.map(pairTokens));
-  const workspace = allocateWorkspace(gpu, model, adapter?.R ?? 4, tokens);
+  const workspace = allocateWorkspace(gpu, model, adapter?.R ?? 4, tokens, null);
   try {
     const out: CompletionLogps[] = [];
     for (const some of splitPairs(pairs, tokens)) out.push(...(await runPack(gpu, model, adapter, workspace, packPairs(some), false)));

@@ -1,7 +1,7 @@
 // AdamW (Loshchilov & Hutter 2019) with clipping of the global norm, as PyTorch has them, over the adapter's whole arena.
 
 import type { Gpu } from "../gpu/gpu.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import { bytesOf, type Tensor } from "../gpu/tensor.ts";
 import { adamw } from "../kernels/adamw.ts";
 import { sumOfSquares } from "../kernels/sum_of_squares.ts";
 import { sumPartials } from "../kernels/sum_partials.ts";
@@ -19,6 +19,9 @@ export interface OptimizerOptions {
 
 /** Workgroups of the norm's first stage: fixed, so that its sums do not depend on the adapter. */
 const PARTIALS = 4096; // an invocation each
+
+/** Bytes that the optimiser of an adapter takes, whose parameters take `parameterBytes`. */
+export const optimizerBytes = (parameterBytes: number): number => 2 * parameterBytes + bytesOf([PARTIALS, 2], "f32") + bytesOf([2], "f32");
 
 export class Optimizer {
   readonly options: OptimizerOptions;

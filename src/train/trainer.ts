@@ -168,6 +168,11 @@ export class Trainer {
     return Math.max(this.options.packTokens ?? PACK_TOKENS, ...batch.map(pairTokens));
   }
 
+  /** Tokens that the workspace is for, or will be at first. */
+  get workspaceTokens(): number {
+    return this.#workspace?.tokens ?? this.options.packTokens ?? PACK_TOKENS;
+  }
+
   /** A workspace that holds the batch's longest pair; made anew only when a longer one comes. */
   #fittingWorkspace(batch: readonly TokenPair[]): Workspace {
     const needed = this.#packTokens(batch);
