@@ -21,9 +21,12 @@ const LIMITS = [
   "maxComputeInvocationsPerWorkgroup",
 ] as const;
 
-/** Opens the browser's GPU, or Dawn's under Node. Throws one sentence that says what to do when there is no adapter. */
-export async function openDevice(): Promise<{ device: GPUDevice; adapter: AdapterInfo }> {
-  const adapter = await requestAdapter();
+/**
+ * Opens the browser's GPU, or Dawn's under Node. Throws one sentence that says what to do when there is no adapter.
+ * @param power which adapter of several; only a hint to the browser
+ */
+export async function openDevice(power: GPUPowerPreference = "high-performance"): Promise<{ device: GPUDevice; adapter: AdapterInfo }> {
+  const adapter = await requestAdapter(power);
   const requiredLimits: Record<string, number> = {};
   for (const limit of LIMITS) requiredLimits[limit] = adapter.limits[limit]; // defaults suffice; larger ones are used where they are there
   const device = await adapter.requestDevice({ label: "errata", requiredLimits });
@@ -31,11 +34,9 @@ export async function openDevice(): Promise<{ device: GPUDevice; adapter: Adapte
   return { device, adapter: { vendor, architecture, description, limits: requiredLimits, features: [...adapter.features].sort() } };
 }
 
-async function requestAdapter(): Promise<GPUAdapter> {
+async function requestAdapter(powerPreference: GPUPowerPreference): Promise<GPUAdapter> {
   const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
-  const adapter = inNode
-    ? await requestDawnAdapter()
-    : await globalThis.navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  const adapter = inNode ? await requestDawnAdapter(powerPreference) : await globalThis.navigator.gpu?.requestAdapter({ powerPreference });
   if (adapter) return adapter;
   if (inNode) {
     throw new Error(
@@ -45,10 +46,10 @@ async function requestAdapter(): Promise<GPUAdapter> {
   throw new Error("No WebGPU adapter: use a browser with WebGPU switched on, over https or on localhost.");
 }
 
-async function requestDawnAdapter(): Promise<GPUAdapter | null> {
+async function requestDawnAdapter(powerPreference: GPUPowerPreference): Promise<GPUAdapter | null> {
   const dawn = "webgpu"; // a name that bundlers do not follow: the page never loads Dawn
   const { create, globals } = (await import(/* @vite-ignore */ dawn)) as typeof import("webgpu");
   Object.assign(globalThis, globals);
   globalThis.errataDawn ??= create([]);
-  return globalThis.errataDawn.requestAdapter({ powerPreference: "high-performance" });
+  return globalThis.errataDawn.requestAdapter({ powerPreference });
 }

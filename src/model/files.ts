@@ -93,6 +93,18 @@ export function pickedFiles(id: string, files: readonly File[]): ModelFiles {
   };
 }
 
+/** Files that are in memory. */
+export function bytesFiles(id: string, files: readonly { path: string; bytes: Uint8Array }[]): ModelFiles {
+  const byPath = new Map(files.map(({ path, bytes }) => [path, bytes]));
+  return {
+    id,
+    open: async (path) => {
+      const bytes = byPath.get(path);
+      return bytes ? bytesSource(path, bytes) : null;
+    },
+  };
+}
+
 function blobSource(name: string, blob: Blob): ByteSource {
   return { name, size: blob.size, slice: async (begin, end) => new Uint8Array(await blob.slice(begin, end).arrayBuffer()) };
 }

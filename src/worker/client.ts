@@ -1,11 +1,12 @@
 // The page's end of the wire to the engine worker: commands out with an id, their answers matched by it, events handed on.
 import { createSandbox } from "../python/sandbox_page.ts";
-import type { Command, Event } from "./protocol.ts";
+import type { Command, Event, Score } from "./protocol.ts";
 
 type Unnumbered<T> = T extends { id: number } ? Omit<T, "id"> : never;
 /** A command without its id, which the client gives it. */
 export type Request = Unnumbered<Command>;
 export type Generated = Extract<Event, { type: "generated" }>;
+export type Measured = Extract<Event, { type: "measured" }>;
 export type Exported = Extract<Event, { type: "exported" }>;
 
 /** What the client needs of a Worker; tests put another engine here. */
@@ -20,6 +21,9 @@ export interface EngineClient {
   /** Sends a command; resolves when the engine has done it, rejects with the engine's sentence when it failed. */
   request(request: Request, transfer?: Transferable[]): Promise<void>;
   generate(request: Omit<Extract<Request, { type: "generate" }>, "type">): Promise<Generated>;
+  /** Log-probabilities of a completion with an adapter, or (null) with the base model. */
+  score(request: Omit<Extract<Request, { type: "score" }>, "type">): Promise<Score>;
+  measure(): Promise<Measured>;
   exportFiles(): Promise<Exported["files"]>;
   close(): void;
 }
@@ -28,11 +32,19 @@ interface Pending {
   resolve(): void;
   reject(error: Error): void;
   /** Takes an answer that comes before `done`. */
-  receive(event: Generated | Exported): void;
+  receive(event: ResultEvent): void;
 }
 
-function takesAnswer(event: Event): event is Generated | Exported {
-  return event.type === "generated" || event.type === "exported";
+/** What is sent before `done`, to the request alone. */
+export type ResultEvent = Extract<Event, { type: "generated" | "exported" | "scored" | "measured" }>;
+
+/** Whether an event is the result of one request. */
+export function isResult(event: Event): event is ResultEvent {
+  return event.type === "generated" || event.type === "exported" || event.type === "scored" || event.type === "measured";
+}
+
+function hasType<T extends ResultEvent["type"]>(event: ResultEvent, type: T): event is Extract<ResultEvent, { type: T }> {
+  return event.type === type;
 }
 
 /**
@@ -52,7 +64,7 @@ export function connectClient(engine: EngineEnd, onEvent: (event: Event) => void
   };
   engine.onmessage = ({ data }) => {
     if (data.type === "done" || data.type === "failed") settle(data);
-    else if (takesAnswer(data)) pending.get(data.id)?.receive(data);
+    else if (isResult(data)) pending.get(data.id)?.receive(data);
     else onEvent(data);
   };
   engine.onerror = (error) => {
@@ -69,24 +81,22 @@ export function connectClient(engine: EngineEnd, onEvent: (event: Event) => void
       engine.postMessage({ ...request, id }, transfer);
     });
   const ignore = () => {};
+  /** Sends a request that has one result, and gives that. */
+  const ask = async <T extends ResultEvent["type"]>(type: T, request: Request): Promise<Extract<ResultEvent, { type: T }>> => {
+    let result: Extract<ResultEvent, { type: T }> | null = null;
+    await send(request, [], (event) => {
+      if (hasType(event, type)) result = event;
+    });
+    if (!result) throw new Error(`The engine answered the request ${request.type} with nothing. Reload the page.`);
+    return result;
+  };
 
   return {
     request: (request, transfer = []) => send(request, transfer, ignore),
-    async generate(request) {
-      let generated: Generated | null = null;
-      await send({ type: "generate", ...request }, [], (event) => {
-        if (event.type === "generated") generated = event;
-      });
-      if (!generated) throw new Error("The engine sent no text for the prompt. Reload the page.");
-      return generated;
-    },
-    async exportFiles() {
-      const files: Exported["files"] = [];
-      await send({ type: "export" }, [], (event) => {
-        if (event.type === "exported") files.push(...event.files);
-      });
-      return files;
-    },
+    generate: (request) => ask("generated", { type: "generate", ...request }),
+    score: async (request) => (await ask("scored", { type: "score", ...request })).score,
+    measure: () => ask("measured", { type: "measure" }),
+    exportFiles: async () => (await ask("exported", { type: "export" })).files,
     close: () => engine.terminate(),
   };
 }

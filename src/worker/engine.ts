@@ -1,27 +1,27 @@
 // The engine behind the protocol: opens the device, loads the embedded model, and runs the method as the page's commands say.
 
-import { type Engine, type EngineStudent, newStudent } from "../ap2o/engine_student.ts";
+import { continuedStudent, type Engine, type EngineStudent, newStudent } from "../ap2o/engine_student.ts";
 import { configOf } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
 import { type AdapterInfo, openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
-import { urlFiles } from "../model/files.ts";
-import { loadModel } from "../model/model.ts";
-import { type AdapterFile, writeAdapter } from "../model/peft.ts";
+import { bytesFiles, type ModelFiles, pickedFiles, urlFiles } from "../model/files.ts";
+import { freeModel, loadModel } from "../model/model.ts";
+import { type AdapterFile, readAdapter, writeAdapter } from "../model/peft.ts";
 import { SandboxJudge } from "../python/sandbox_judge.ts";
-import { streamOf } from "../random.ts";
 import type { RunEvent } from "../records.ts";
 import { readProblems } from "../tasks/formats.ts";
-import { STOP_STRINGS } from "../tasks/prompt.ts";
-import type { Command, Event, RunRequest } from "./protocol.ts";
+import type { Problem, Split } from "../tasks/problem.ts";
+import type { Command, Event, ModelDtype, ModelSource, RunRequest } from "./protocol.ts";
 import { RunGate } from "./run_gate.ts";
+import { checkDriver, measureRates, Workbench } from "./workbench.ts";
 
 const EMBEDDED_MODEL = { id: "errata-demo", folder: "models/demo", problems: "problems/demo.jsonl" };
 
 type Send = (event: Event) => void;
-type File = { path: string; bytes: Uint8Array };
+type OutFile = { path: string; bytes: Uint8Array };
 
 /** A run that is under way or over. */
 interface Held {
@@ -41,6 +41,9 @@ export class EngineDriver {
   #engine: Engine | null = null;
   #judge: SandboxJudge | null = null;
   #held: Held | null = null;
+  readonly #workbench = new Workbench();
+  /** A problem file that was picked; null: the embedded problems. */
+  #problems: { name: string; bytes: Uint8Array } | null = null;
 
   constructor(send: Send) {
     this.#send = send;
@@ -59,7 +62,20 @@ export class EngineDriver {
   async #obey(command: Command): Promise<void> {
     switch (command.type) {
       case "open":
-        return this.#open(command.base);
+        return this.#open(command.base, command.power);
+      case "load":
+        return this.#load(command.source, command.dtype);
+      case "problems":
+        return this.#takeProblems(command.file, command.seed);
+      case "addAdapter":
+        return this.#addAdapter(command.name, command.files);
+      case "removeAdapter":
+        this.#workbench.forget(command.adapter);
+        return this.#tellAdapters();
+      case "score":
+        return this.#score(command);
+      case "measure":
+        return this.#measure(command.id);
       case "sandbox":
         this.#judge = new SandboxJudge(command.port);
         return;
@@ -82,46 +98,94 @@ export class EngineDriver {
     }
   }
 
-  async #open(base: string): Promise<void> {
+  async #open(base: string, power: GPUPowerPreference): Promise<void> {
     this.#base = base;
-    const { device, adapter } = await openDevice();
+    const { device, adapter } = await openDevice(power);
     this.#send({ type: "device", device: adapter });
     device.lost.then(({ reason, message }) => {
       if (reason !== "destroyed")
         this.#send({ type: "failed", id: null, message: `The GPU was lost (${message}). Reload the page to go on.` });
     });
-    this.#engine = await this.#loadModel(new Gpu(device), adapter);
+    await this.#loadModel(new Gpu(device), adapter, { kind: "embedded" }, "f16");
   }
 
-  async #loadModel(gpu: Gpu, device: AdapterInfo): Promise<Engine> {
-    const files = urlFiles(EMBEDDED_MODEL.id, new URL(EMBEDDED_MODEL.folder, this.#base).href);
-    const onProgress = (done: number, total: number) => this.#send({ type: "progress", label: "Loading the embedded model", done, total });
-    const model = await loadModel(gpu, files, { dtype: "f16", onProgress });
-    const { id, parameters, dtype, config } = model;
+  /** Another model in place of the one that is loaded; that one stays where the new one cannot be loaded. */
+  async #load(source: ModelSource, dtype: ModelDtype): Promise<void> {
+    if (!this.#engine) throw new Error("No GPU is open: reload the page.");
+    if (this.#held?.going) throw new InputError("A run is under way: stop it before loading another model.");
+    const { gpu, model, device } = this.#engine;
+    await this.#loadModel(gpu, device, source, dtype);
+    this.#held?.student.free();
+    this.#held = null;
+    freeModel(gpu, model);
+    this.#workbench.forgetAll();
+    this.#tellAdapters();
+  }
+
+  #filesOf(source: ModelSource): ModelFiles {
+    switch (source.kind) {
+      case "embedded":
+        return urlFiles(EMBEDDED_MODEL.id, new URL(EMBEDDED_MODEL.folder, this.#base).href);
+      case "files":
+        return pickedFiles(source.name, source.files);
+      case "address":
+        return urlFiles(source.name, source.address);
+    }
+  }
+
+  async #loadModel(gpu: Gpu, device: AdapterInfo, source: ModelSource, dtype: ModelDtype): Promise<void> {
+    const files = this.#filesOf(source);
+    const label = source.kind === "embedded" ? "Loading the embedded model" : `Loading ${files.id}`;
+    const onProgress = (done: number, total: number) => this.#send({ type: "progress", label, done, total });
+    const model = await loadModel(gpu, files, { dtype, onProgress });
+    this.#engine = { gpu, model, device };
+    const { id, parameters, config } = model;
     const { vocabulary: vocabularySize, layers, contextLength } = config;
-    this.#send({ type: "model", model: { id, parameters, dtype, vocabularySize, layers, contextLength } });
-    return { gpu, model, device };
+    this.#send({ type: "model", model: { id, parameters, dtype: model.dtype, vocabularySize, layers, contextLength } });
+    const check = await checkDriver(this.#engine, files);
+    if (check) this.#send({ type: "checked", ...check });
   }
 
-  async #start({ preset, method, seed, overrides }: RunRequest): Promise<void> {
+  async #start({ preset, method, seed, overrides, from }: RunRequest): Promise<void> {
     if (!this.#engine) throw new Error("No model is loaded: reload the page.");
     if (!this.#judge) throw new Error("The Python sandbox is not open: reload the page.");
     if (this.#held?.going) throw new InputError("A run is under way: stop it before starting another.");
-    const config = configOf(preset, method, seed, overrides);
+    const start = from === null ? null : this.#workbench.file(from);
+    const lora = start ? { ...start.config, target_modules: start.config.target_modules.join(",") } : {};
+    const config = configOf(preset, method, seed, { ...overrides, ...lora });
     const problems = await this.#loadProblems(seed);
     this.#held?.student.free();
-    const student = newStudent(this.#engine, config);
+    const student = start ? continuedStudent(this.#engine, start) : newStudent(this.#engine, config);
     const run = new Run({ preset, config, problems, student, judge: this.#judge, now: () => performance.now() });
     const gate = new RunGate((state) => this.#send({ type: "state", state }));
     this.#held = { run, student, gate, texts: new Map(), going: true };
     await this.#pull(this.#held);
+    if (run.steps === 0) return;
+    this.#workbench.keep(`${method}, ${preset}, seed ${seed}`, (await run.kept()).best);
+    this.#tellAdapters();
   }
 
-  async #loadProblems(seed: number) {
+  async #loadProblems(seed: number): Promise<Problem[]> {
+    if (this.#problems) return readProblems(this.#problems.bytes, this.#problems.name, seed);
     const response = await fetch(new URL(EMBEDDED_MODEL.problems, this.#base));
     if (!response.ok)
       throw new InputError(`${EMBEDDED_MODEL.problems}: the server answered ${response.status}; serve the page with its problems folder.`);
     return readProblems(new Uint8Array(await response.arrayBuffer()), EMBEDDED_MODEL.problems, seed);
+  }
+
+  /** Takes a problem file for the runs to come; what was there stays where it does not parse. */
+  async #takeProblems(file: File | null, seed: number): Promise<void> {
+    const before = this.#problems;
+    this.#problems = file && { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
+    try {
+      const problems = await this.#loadProblems(seed);
+      const count = (split: Split) => problems.filter((problem) => problem.split === split).length;
+      const name = file?.name ?? EMBEDDED_MODEL.problems;
+      this.#send({ type: "problems", name, train: count("train"), validation: count("validation"), evaluation: count("evaluation") });
+    } catch (error) {
+      this.#problems = before;
+      throw error;
+    }
   }
 
   async #pull(held: Held): Promise<void> {
@@ -152,21 +216,45 @@ export class EngineDriver {
     return this.#held;
   }
 
-  async #generate({ id, prompt, adapter, temperature, maxNewTokens, seed }: Extract<Command, { type: "generate" }>): Promise<void> {
-    const held = this.#held;
-    if (!held || held.going) throw new InputError("A prompt can be answered once a run is over: stop it first.");
-    const options = { temperature, maxNewTokens, seed, stop: STOP_STRINGS, trained: adapter };
-    for await (const { text, ended } of held.student.write([{ prompt, stream: streamOf("prompt") }], options)) {
-      this.#send({ type: "generated", id, text, ended });
-    }
+  #loaded(): Engine {
+    if (!this.#engine) throw new InputError("No model is loaded: wait until it is, or reload the page.");
+    return this.#engine;
+  }
+
+  /** While a run goes on, other work is done between two of its events. */
+  #between<T>(work: () => Promise<T>): Promise<T> {
+    return this.#held?.going ? this.#held.gate.between(work) : work();
+  }
+
+  async #generate({ id, prompt, adapter, ...options }: Extract<Command, { type: "generate" }>): Promise<void> {
+    const engine = this.#loaded();
+    this.#send({ type: "generated", id, ...(await this.#between(() => this.#workbench.write(engine, adapter, prompt, options))) });
+  }
+
+  async #score({ id, prompt, completion, adapter }: Extract<Command, { type: "score" }>): Promise<void> {
+    const engine = this.#loaded();
+    this.#send({ type: "scored", id, score: await this.#between(() => this.#workbench.score(engine, adapter, prompt, completion)) });
+  }
+
+  async #measure(id: number): Promise<void> {
+    const engine = this.#loaded();
+    this.#send({ type: "measured", id, ...(await this.#between(() => measureRates(engine))) });
+  }
+
+  async #addAdapter(name: string, files: OutFile[]): Promise<void> {
+    this.#workbench.keep(name, await readAdapter(bytesFiles(name, files), this.#loaded().model.config));
+    this.#tellAdapters();
+  }
+
+  #tellAdapters(): void {
+    this.#send({ type: "adapters", adapters: this.#workbench.list() });
   }
 
   /** While a run goes on, its weights are read between two of its events. */
   async #export(id: number): Promise<void> {
     const held = this.#held;
     if (!held) throw new InputError("There is no run to export yet.");
-    const files = await (held.going ? held.gate.between(() => filesOf(held, this.#modelId())) : filesOf(held, this.#modelId()));
-    this.#send({ type: "exported", id, files });
+    this.#send({ type: "exported", id, files: await this.#between(() => filesOf(held, this.#modelId())) });
   }
 
   #modelId(): string {
@@ -174,7 +262,7 @@ export class EngineDriver {
   }
 }
 
-async function filesOf({ run, texts }: Held, modelId: string): Promise<File[]> {
+async function filesOf({ run, texts }: Held, modelId: string): Promise<OutFile[]> {
   const kept = await run.kept();
   const encoder = new TextEncoder();
   const lines = [...texts].map(([path, parts]) => ({ path, bytes: encoder.encode(parts.join("")) }));

@@ -7,6 +7,30 @@ export interface RunRequest {
   seed: number;
   /** Options that override the preset's numbers, by their run.json config names. */
   overrides: Record<string, number | string | boolean>;
+  /** Id of the adapter to train on; null begins with a new one. */
+  from: string | null;
+}
+
+/** Where a model's files are: with the page, on this machine, or below an address. */
+export type ModelSource =
+  | { kind: "embedded" }
+  | { kind: "files"; name: string; files: File[] }
+  | { kind: "address"; name: string; address: string };
+
+export type ModelDtype = "f32" | "f16";
+
+/** An adapter that the engine keeps beside the model. */
+export interface KeptAdapter {
+  id: string;
+  name: string;
+  r: number;
+  parameters: number;
+}
+
+/** Log-probabilities of a text after a prompt, token by token. */
+export interface Score {
+  tokens: { text: string; logp: number }[];
+  total: number;
 }
 
 export interface DeviceInfo {
@@ -31,14 +55,20 @@ export interface ModelInfo {
 export type Command = {
   id: number;
 } /** Opens the device and loads the embedded model; answers with device and model events before done. `base`: the page's folder. */ & (
-  | { type: "open"; base: string }
+  | { type: "open"; base: string; power: "high-performance" | "low-power" }
+  | { type: "load"; source: ModelSource; dtype: ModelDtype } // another model on the same device; answers with progress and a model event
+  | { type: "problems"; file: File | null; seed: number } // null: the embedded ones; answers with a problems event
+  | { type: "addAdapter"; name: string; files: { path: string; bytes: Uint8Array }[] } // a PEFT folder's; answers with an adapters event
+  | { type: "removeAdapter"; adapter: string }
+  | { type: "score"; prompt: string; completion: string; adapter: string | null } // answers with a scored event
+  | { type: "measure" } // answers with a measured event
   | { type: "sandbox"; port: MessagePort } // the judge's port, transferred once after "open"
   | { type: "start"; run: RunRequest } // done when the run has finished or was stopped
   | { type: "pause" }
   | { type: "resume" }
   | { type: "step" } // while paused: go on to the end of the next optimiser step, then pause again
   | { type: "stop" } // stop and keep what was trained
-  | { type: "generate"; prompt: string; adapter: boolean; temperature: number; maxNewTokens: number; seed: number }
+  | { type: "generate"; prompt: string; adapter: string | null; temperature: number; maxNewTokens: number; seed: number }
   | { type: "export" } // answers with an "exported" event: the run's files
 );
 
@@ -50,6 +80,12 @@ export type Event =
   | { type: "model"; model: ModelInfo }
   | { type: "progress"; label: string; done: number; total: number }
   | { type: "state"; state: "idle" | "running" | "paused" | "finished" }
+  /** Log-probabilities that were computed after loading, against stored ones: the largest difference. */
+  | { type: "checked"; tokens: number; largest: number; trusted: boolean }
+  | { type: "problems"; name: string; train: number; validation: number; evaluation: number }
+  | { type: "adapters"; adapters: KeptAdapter[] }
+  | { type: "scored"; id: number; score: Score }
+  | { type: "measured"; id: number; dispatchMicroseconds: number; gemmGflops: number }
   | { type: "generated"; id: number; text: string; ended: string }
   | { type: "exported"; id: number; files: { path: string; bytes: Uint8Array }[] }
   | RunEvent;
