@@ -67,8 +67,8 @@ export function ComparedCode({ failed, failingLine, right }: { failed: string; f
   );
 }
 
-/** A failed program on its own. */
-export function SingleCode({ code, failingLine }: { code: string; failingLine: number | null }) {
+/** A program on its own. */
+export function SingleCode({ code, failingLine, label = "Failed answer" }: { code: string; failingLine: number | null; label?: string }) {
   const rows = useMemo(() => sideBySide(code, code), [code]);
-  return <CodeSide side="left" rows={rows} code={code} failingLine={failingLine} label="Failed answer" />;
+  return <CodeSide side="left" rows={rows} code={code} failingLine={failingLine} label={label} />;
 }

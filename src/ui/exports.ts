@@ -1,5 +1,6 @@
 // What can be taken away from a run, made from the files that the engine gives.
 import { zipSync } from "fflate";
+import type { StepMetrics } from "../records.ts";
 
 export interface RunFile {
   path: string;
@@ -34,7 +35,12 @@ export const EXPORTS: readonly ExportKind[] = [
     fileName: "samples.jsonl",
     includes: (path) => path === "samples.jsonl",
   },
-  { name: "Whole run", purpose: "all files, zipped", fileName: "errata-run.zip", includes: () => true },
+  {
+    name: "Whole run",
+    purpose: "one zip that another Errata opens: drop it on the page",
+    fileName: "errata-run.zip",
+    includes: () => true,
+  },
 ];
 
 /**
@@ -47,6 +53,23 @@ export function exportContent(kind: ExportKind, files: readonly RunFile[]): Uint
   if (chosen.length === 0) throw new Error(`${kind.name}: the run has no such file yet. Let it train a step first.`);
   if (!kind.fileName.endsWith(".zip")) return chosen[0].bytes;
   return zipSync(Object.fromEntries(chosen.map(({ path, bytes }) => [path, bytes])));
+}
+
+/** A table as CSV: a header, then a line per row; empty where there is no value. */
+export function csvOf(columns: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
+  const cell = (value: string | number | null) =>
+    value === null ? "" : typeof value === "number" ? String(value) : `"${value.replaceAll('"', '""')}"`;
+  return [columns.map(cell), ...rows.map((row) => row.map(cell))].map((cells) => `${cells.join(",")}\r\n`).join("");
+}
+
+/** Every metric of every step as CSV, under TRL's names. */
+export function metricsCsv(steps: readonly StepMetrics[]): string {
+  const names = [...new Set(steps.flatMap((metrics) => Object.keys(metrics)))];
+  const rows = steps.map((metrics) => {
+    const values = new Map(Object.entries(metrics));
+    return names.map((name) => values.get(name) ?? null);
+  });
+  return csvOf(names, rows);
 }
 
 /** Hands bytes to the browser's downloads. */

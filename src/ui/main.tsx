@@ -2,4 +2,4 @@
 import { openSandbox, startEngine } from "../worker/client.ts";
 import { mountPage } from "./mount.tsx";
 
-mountPage({ connect: startEngine, openSandbox: () => openSandbox(document) });
+void mountPage({ connect: startEngine, openSandbox: () => openSandbox(document) });

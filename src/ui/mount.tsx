@@ -1,16 +1,21 @@
 // Puts a session on the page and ties it to the browser: root state for tests, keys, leaving, the URL.
 import { effect } from "@preact/signals";
 import { render } from "preact";
+import { InputError } from "../input_error.ts";
 import type { RunEvent } from "../records.ts";
 import { App } from "./app.tsx";
+import { filesOfDrop } from "./dropped_files.ts";
 import { keyAction } from "./keys.ts";
+import { FIRST_RECORDING } from "./recorded/recordings.ts";
 import { Session, SessionProvider, type Surroundings } from "./session.ts";
+import { watchTab } from "./tab_life.ts";
 import { readConfig } from "./url_config.ts";
 import "uplot/dist/uPlot.min.css";
 import "./style/tokens.css";
 import "./style/page.css";
 import "./style/panels.css";
 import "./style/notebook.css";
+import "./style/views.css";
 
 /** A run is drawn again at most every so many ms: on a software adapter page and engine share the processor. */
 const REDRAW_MS = 80;
@@ -33,6 +38,29 @@ function listenToKeys(session: Session): void {
   });
 }
 
+async function fetchBytes(path: string): Promise<Uint8Array> {
+  const response = await fetch(new URL(path, document.baseURI));
+  if (!response.ok) throw new InputError(`${path}: the server answered ${response.status}; serve the page's whole folder.`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** Files may be dropped anywhere. */
+function takeDrops(session: Session): void {
+  const root = document.documentElement;
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    root.dataset.drop = "";
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) delete root.dataset.drop;
+  });
+  document.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    delete root.dataset.drop;
+    if (event.dataTransfer) await session.openFiles(await filesOfDrop(event.dataTransfer));
+  });
+}
+
 function askBeforeLeaving(session: Session): void {
   window.addEventListener("beforeunload", (event) => {
     if (session.busy.value) event.preventDefault();
@@ -43,7 +71,7 @@ function askBeforeLeaving(session: Session): void {
  * Builds the page in `#page` and opens the engine.
  * @param engine where the engine and the sandbox come from
  */
-export function mountPage(engine: Pick<Surroundings, "connect" | "openSandbox">): void {
+export async function mountPage(engine: Pick<Surroundings, "connect" | "openSandbox">): Promise<void> {
   const root = document.getElementById("page");
   if (!root) throw new Error("The page has no element with the id “page”: index.html must have one.");
   const { config, ignored } = readConfig(location.search);
@@ -52,6 +80,7 @@ export function mountPage(engine: Pick<Surroundings, "connect" | "openSandbox">)
       ...engine,
       nextFrame: (callback) => setTimeout(() => requestAnimationFrame(callback), REDRAW_MS),
       base: document.baseURI,
+      fetchBytes,
       nowMs: () => performance.now(),
       query: () => location.search,
       setQuery: (query) => history.replaceState(null, "", query + location.hash),
@@ -66,11 +95,14 @@ export function mountPage(engine: Pick<Surroundings, "connect" | "openSandbox">)
   });
   listenToKeys(session);
   askBeforeLeaving(session);
+  takeDrops(session);
+  watchTab(session);
   render(
     <SessionProvider value={session}>
       <App />
     </SessionProvider>,
     root,
   );
-  void session.open();
+  if (!config.autostart) await session.playRecording(FIRST_RECORDING);
+  await session.open();
 }

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Answer, Phase, Preference } from "../records.ts";
 import { ComparedCode, SingleCode } from "./code_view.tsx";
 import { errorLook } from "./error_types.ts";
+import { FailureNote } from "./failure_note.tsx";
 import { type DistinctAnswer, listProblems, type Partner, type ProblemEntry, partnerOf, problemAnswers, titleOf } from "./notebook_view.ts";
 import { Ribbon } from "./ribbon.tsx";
 import { orderTypes, type RunState } from "./run_state.ts";
@@ -111,40 +112,6 @@ function ProblemList({ entries, open, phase }: { entries: ProblemEntry[]; open: 
         </li>
       ))}
     </ul>
-  );
-}
-
-function FailureNote({ answer }: { answer: Answer }) {
-  const look = errorLook(answer.error_type);
-  return (
-    <div class="failure-note">
-      <p>
-        <TypeBadge errorType={answer.error_type} />
-        <strong>{look.label}</strong>
-        {answer.line !== null && <span> on line {answer.line}</span>}
-        <span class="meaning">{look.meaning}</span>
-      </p>
-      <dl>
-        {answer.message && (
-          <div>
-            <dt class="unseen">message</dt>
-            <dd class="got">{answer.message}</dd>
-          </div>
-        )}
-        {answer.expected !== null && (
-          <>
-            <div>
-              <dt>expected</dt>
-              <dd class="expected">{answer.expected}</dd>
-            </div>
-            <div>
-              <dt>got</dt>
-              <dd class="got">{answer.got ?? "nothing"}</dd>
-            </div>
-          </>
-        )}
-      </dl>
-    </div>
   );
 }
 

@@ -1,6 +1,6 @@
 import { useSession } from "./session.ts";
 
-const TITLES = { device: "No GPU", model: "The model could not be loaded", run: "The run stopped" };
+const TITLES = { device: "No GPU here", model: "The model could not be loaded", run: "The run stopped" };
 
 /** What went wrong, in place: failures that stop something, and the latest warning. */
 export function Notices() {
@@ -10,14 +10,22 @@ export function Notices() {
   const more = session.run.warnings.length - 1;
   return (
     <div class="notices">
-      {failure && failure.what !== "device" && (
-        <p class="notice failed" role="alert">
-          <strong>{TITLES[failure.what]}.</strong> {failure.message}
+      {failure && (
+        <p class={`notice ${failure.what === "device" ? "" : "failed"}`} role="alert">
+          <span>
+            <strong>{TITLES[failure.what]}.</strong> {failure.message}
+            {failure.what === "device" && " The recorded run can be explored in full."}
+          </span>
+          {failure.what === "device" && (
+            <button type="button" onClick={() => session.configure({ view: "machine" })}>
+              How to get one
+            </button>
+          )}
         </p>
       )}
       {session.notice.value && (
         <p class="notice" role="alert">
-          {session.notice.value}
+          <span>{session.notice.value}</span>
           <button type="button" onClick={() => (session.notice.value = null)}>
             Close
           </button>

@@ -42,3 +42,10 @@ export function countText(count: number): string {
   if (count >= 1e4) return `${Math.round(count / 1e3)} K`;
   return count.toLocaleString("en-US");
 }
+
+/** "128 MiB" from 134217728. */
+export function bytesText(bytes: number): string {
+  if (bytes >= 2 ** 30) return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  if (bytes >= 2 ** 20) return `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0)} MiB`;
+  return `${Math.ceil(bytes / 2 ** 10)} KiB`;
+}

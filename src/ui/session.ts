@@ -3,10 +3,17 @@ import { batch, computed, type Signal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Phase, Preference, RunEvent } from "../records.ts";
-import type { EngineClient } from "../worker/client.ts";
-import type { DeviceInfo, Event, ModelInfo } from "../worker/protocol.ts";
+import type { EngineClient, Generated, Measured, Request } from "../worker/client.ts";
+import type { DeviceInfo, Event, KeptAdapter, ModelDtype, ModelInfo, ModelSource, Score } from "../worker/protocol.ts";
+import type { ChartId } from "./charts/chart_spec.ts";
+import { Shelf } from "./compare/shelf.ts";
+import { sortDropped } from "./dropped_files.ts";
+import { Lesson } from "./lesson/lesson.ts";
+import { Player } from "./recorded/player.ts";
+import type { Recording } from "./recorded/recordings.ts";
+import { type RunArchive, readArchive, readRecord, unzip } from "./recorded/run_archive.ts";
 import { applyEvent, type ErrorComparison, emptyRun, type RunState, restartClock, stationOf } from "./run_state.ts";
-import { type PageConfig, writeConfig } from "./url_config.ts";
+import { type PageConfig, readPreset, writeConfig } from "./url_config.ts";
 import { isSoftwareAdapter } from "./webgpu_help.ts";
 
 /** As `data-state` on the root element. */
@@ -31,6 +38,8 @@ export interface Surroundings {
   connect(onEvent: (event: Event) => void): EngineClient;
   /** Creates the sandbox frame and gives the judge's port. */
   openSandbox(): Promise<MessagePort>;
+  /** A file below the page's folder. */
+  fetchBytes(path: string): Promise<Uint8Array>;
   /** Calls back once, before the next picture is drawn. */
   nextFrame(callback: () => void): void;
   nowMs(): number;
@@ -39,6 +48,12 @@ export interface Surroundings {
   setQuery(query: string): void;
   query(): string;
 }
+
+/** A page that was hidden goes on playing where it was. */
+const LONGEST_PICTURE_MS = 500;
+
+/** What the board shows: a run that is computed here, one that is played, or none yet. */
+export type Source = "none" | "live" | "recorded";
 
 const FOLLOW_EVERY_MS = 2500;
 
@@ -53,10 +68,20 @@ const STATION_NAMES = {
 
 export class Session {
   readonly state = signal<PageState>("loading");
+  readonly source = signal<Source>("none");
+  /** Plays the recorded run that is shown. */
+  readonly player: Signal<Player | null> = signal(null);
   readonly loading: Signal<{ label: string; done: number; total: number } | null> = signal(null);
   readonly device: Signal<DeviceInfo | null> = signal(null);
   readonly model: Signal<ModelInfo | null> = signal(null);
   readonly failure: Signal<Failure | null> = signal(null);
+  /** How the driver's log-probabilities compare with stored ones; null before they were computed. */
+  readonly checked: Signal<Extract<Event, { type: "checked" }> | null> = signal(null);
+  /** The problems of the runs to come; null: the embedded ones, not counted yet. */
+  readonly problems: Signal<Extract<Event, { type: "problems" }> | null> = signal(null);
+  readonly adapters: Signal<readonly KeptAdapter[]> = signal([]);
+  /** Id of the adapter that the next run trains on; null: a new one. */
+  readonly from: Signal<string | null> = signal(null);
   readonly config: Signal<PageConfig>;
   /** Settings of the run that is shown; the controls may already say something else. */
   readonly shown: Signal<PageConfig>;
@@ -68,6 +93,14 @@ export class Session {
   /** The notebook opens the pairs as they are trained, until something is picked in it. */
   readonly following = signal(true);
   readonly helpOpen = signal(false);
+  /** The chart that is enlarged. */
+  readonly openChart: Signal<ChartId | null> = signal(null);
+  /** Share of the past that a smoothed curve keeps, 0 to 1. */
+  readonly smoothing = signal(0.8);
+  /** The problem that the view of answers is opened at; null: all. */
+  readonly answersOf: Signal<string | null> = signal(null);
+  readonly lesson: Lesson;
+  readonly shelf: Shelf;
   /** Read aloud by screen readers. */
   readonly announcement = signal("");
   readonly busy = computed(() => this.state.value === "running" || this.state.value === "paused");
@@ -77,16 +110,26 @@ export class Session {
   readonly events: RunEvent[] = [];
   private current: RunState = emptyRun();
   private readonly surroundings: Surroundings;
-  private readonly engine: EngineClient;
+  private connected: EngineClient | null = null;
+  /** The run under way, until it is over. */
+  private going: Promise<void> | null = null;
   private sandbox: Promise<void> | null = null;
   private frameAsked = false;
+  private shelved = 0;
   private followedMs = Number.NEGATIVE_INFINITY;
 
   constructor(surroundings: Surroundings, config: PageConfig) {
     this.surroundings = surroundings;
     this.config = signal(config);
     this.shown = signal(config);
-    this.engine = surroundings.connect((event) => this.receive(event));
+    this.lesson = new Lesson(config.lesson);
+    this.shelf = new Shelf((recording) => this.fetchArchive(recording));
+  }
+
+  /** The engine's worker is started when it is first needed: what is recorded plays before. */
+  private get engine(): EngineClient {
+    this.connected ??= this.surroundings.connect((event) => this.receive(event));
+    return this.connected;
   }
 
   /** The run, watched: a component that reads it is drawn again when it changes. */
@@ -95,10 +138,58 @@ export class Session {
     return this.current;
   }
 
+  /** Fetches a recorded run of the page's own and plays it; says in place why where that fails. */
+  async playRecording(recording: Recording): Promise<void> {
+    try {
+      this.play(await this.fetchArchive(recording));
+    } catch (error) {
+      this.notice.value = sentenceOf(error);
+    }
+  }
+
+  private async fetchArchive({ path, title }: Recording): Promise<RunArchive> {
+    return readArchive(title, await unzip(path, await this.surroundings.fetchBytes(path)));
+  }
+
+  /** Opens a run's zip, as Errata makes it, and plays it; says in place why where that fails. */
+  async playFile(file: File): Promise<void> {
+    if (this.busy.value) {
+      this.notice.value = "A run is under way here: stop it before opening another.";
+      return;
+    }
+    try {
+      this.play(await readArchive(file.name, await unzip(file.name, new Uint8Array(await file.arrayBuffer()))));
+    } catch (error) {
+      this.notice.value = sentenceOf(error);
+    }
+  }
+
+  /** Plays a run's files, in place of what the board shows. A live run is never pushed aside. */
+  play(archive: RunArchive): void {
+    if (this.busy.value) return;
+    const { method, preset, seed } = archive.record;
+    this.player.value?.pause();
+    this.clear({ ...this.config.value, method, preset: readPreset(preset), seed });
+    const player = new Player(archive, { clear: () => this.emptyBoard(), show: (event, ranMs) => this.record(event, ranMs) });
+    this.source.value = "recorded";
+    this.player.value = player;
+    player.play();
+    this.keepPlaying(player, this.surroundings.nowMs());
+  }
+
+  private keepPlaying(player: Player, lastMs: number): void {
+    this.surroundings.nextFrame(() => {
+      if (this.player.value !== player) return;
+      const nowMs = this.surroundings.nowMs();
+      player.advance(Math.min(nowMs - lastMs, LONGEST_PICTURE_MS));
+      this.keepPlaying(player, nowMs);
+    });
+  }
+
   /** Opens the device and loads the embedded model; starts the run at once where the URL asks for it. */
   async open(): Promise<void> {
     try {
-      await this.engine.request({ type: "open", base: this.surroundings.base });
+      await this.engine.request({ type: "open", base: this.surroundings.base, power: this.config.value.power });
     } catch (error) {
       return this.fail(this.device.value ? "model" : "device", error);
     }
@@ -119,26 +210,52 @@ export class Session {
   /** Starts a new run; what an earlier one showed is cleared. */
   async start(): Promise<void> {
     if (!["ready", "finished", "failed"].includes(this.state.value) || !this.model.value) return;
-    this.clear();
+    this.leavePlayer();
+    this.clear(this.config.value);
+    this.source.value = "live";
+    this.state.value = "running";
+    this.going = this.runToItsEnd();
+    await this.going;
+  }
+
+  private async runToItsEnd(): Promise<void> {
     const { preset, method, seed } = this.config.value;
     try {
       await this.giveSandbox();
-      await this.engine.request({ type: "start", run: { preset, method, seed, overrides: {} } });
+      await this.engine.request({ type: "start", run: { preset, method, seed, overrides: {}, from: this.from.value } });
       if (this.busy.value) this.finish();
     } catch (error) {
       this.fail("run", error);
     }
   }
 
+  /** Ends the run, forgets it and begins anew. */
+  async reset(): Promise<void> {
+    await this.stop();
+    await this.going;
+    this.leavePlayer();
+    this.clear(this.config.value);
+    this.source.value = "none";
+    if (this.state.value === "finished") this.state.value = "ready";
+  }
+
+  private leavePlayer(): void {
+    this.player.value?.pause();
+    this.player.value = null;
+  }
+
   /** Start, pause or resume: whatever the one big button means now. */
   async toggle(): Promise<void> {
+    const player = this.player.value;
+    if (player) return player.playing.value ? player.pause() : player.play();
     if (this.state.value === "running") return this.command("pause");
     if (this.state.value === "paused") return this.command("resume");
     return this.start();
   }
 
   /** To the end of the next optimiser step. */
-  step(): Promise<void> {
+  async step(): Promise<void> {
+    if (this.player.value) return this.player.value.step();
     return this.state.value === "paused" ? this.command("step") : Promise.resolve();
   }
 
@@ -147,8 +264,71 @@ export class Session {
     return this.busy.value ? this.command("stop") : Promise.resolve();
   }
 
-  exportFiles(): ReturnType<EngineClient["exportFiles"]> {
-    return this.engine.exportFiles();
+  /** The files of the run that is shown. */
+  async exportFiles(): ReturnType<EngineClient["exportFiles"]> {
+    const player = this.player.value;
+    return player ? [...player.archive.files].map(([path, bytes]) => ({ path, bytes })) : this.engine.exportFiles();
+  }
+
+  /** Opens what was picked or dropped, whatever it is; says in place what it cannot be. */
+  async openFiles(files: readonly File[]): Promise<void> {
+    const dropped = sortDropped(files);
+    switch (dropped.kind) {
+      case "run":
+        this.configure({ view: "run" });
+        return this.playFile(dropped.file);
+      case "problems":
+        return this.takeProblems(dropped.file);
+      case "model":
+        return this.loadModel({ kind: "files", name: dropped.name, files: dropped.files }, "f16");
+      case "adapter":
+        return this.addAdapter(
+          dropped.name,
+          await Promise.all(dropped.files.map(async (file) => ({ path: file.name, bytes: new Uint8Array(await file.arrayBuffer()) }))),
+        );
+      case "unknown":
+        this.notice.value = `${dropped.names.slice(0, 3).join(", ")}: expected a run's zip, a problem file (.json, .jsonl, .gz), or the folder of a model or an adapter.`;
+    }
+  }
+
+  /** Puts another model in place of the one that is loaded; says in place why where that fails, and that one stays. */
+  async loadModel(source: ModelSource, dtype: ModelDtype): Promise<void> {
+    await this.tryTo({ type: "load", source, dtype });
+    this.loading.value = null;
+  }
+
+  /** Takes a problem file for the runs to come; null: the embedded problems. */
+  takeProblems(file: File | null): Promise<void> {
+    return this.tryTo({ type: "problems", file, seed: this.config.value.seed });
+  }
+
+  /** Keeps an adapter (PEFT) beside the model. */
+  addAdapter(name: string, files: readonly { path: string; bytes: Uint8Array }[]): Promise<void> {
+    return this.tryTo({ type: "addAdapter", name, files: [...files] });
+  }
+
+  removeAdapter(adapter: string): Promise<void> {
+    return this.tryTo({ type: "removeAdapter", adapter });
+  }
+
+  /** Asks the model a prompt. @throws Error with the engine's sentence */
+  ask(prompt: string, adapter: string | null, temperature: number, maxNewTokens: number): Promise<Generated> {
+    return this.engine.generate({ prompt, adapter, temperature, maxNewTokens, seed: this.config.value.seed });
+  }
+
+  /** Log-probabilities of a completion. @throws Error with the engine's sentence */
+  score(prompt: string, completion: string, adapter: string | null): Promise<Score> {
+    return this.engine.score({ prompt, completion, adapter });
+  }
+
+  measure(): Promise<Measured> {
+    return this.engine.measure();
+  }
+
+  /** Shows a problem's answers. */
+  openAnswers(taskId: string): void {
+    this.answersOf.value = taskId;
+    this.configure({ view: "answers" });
   }
 
   /** Changes settings and the URL with them. */
@@ -166,9 +346,14 @@ export class Session {
     this.selection.value = { ...kept, ...change };
   }
 
-  private async command(type: "pause" | "resume" | "step" | "stop"): Promise<void> {
+  private command(type: "pause" | "resume" | "step" | "stop"): Promise<void> {
+    return this.tryTo({ type });
+  }
+
+  /** Sends a request; what the engine says against it is shown in place. */
+  private async tryTo(request: Request): Promise<void> {
     try {
-      await this.engine.request({ type });
+      await this.engine.request(request);
     } catch (error) {
       this.notice.value = sentenceOf(error);
     }
@@ -186,20 +371,24 @@ export class Session {
     return this.sandbox;
   }
 
-  private clear(): void {
+  private clear(shown: PageConfig): void {
     batch(() => {
-      this.current = emptyRun();
-      this.events.length = 0;
-      this.shown.value = this.config.value;
-      this.failure.value = null;
+      this.emptyBoard();
+      this.shown.value = shown;
+      if (this.failure.value?.what === "run") this.failure.value = null;
       this.notice.value = null;
       this.comparison.value = null;
       this.following.value = true;
-      this.followedMs = Number.NEGATIVE_INFINITY;
       this.selection.value = { phase: "exam", errorType: null, taskId: null, sampleIndex: null };
-      this.state.value = "running";
-      this.revision.value += 1;
     });
+  }
+
+  /** What is picked stays picked: so does a recorded run that is played from its start. */
+  private emptyBoard(): void {
+    this.current = emptyRun();
+    this.events.length = 0;
+    this.followedMs = Number.NEGATIVE_INFINITY;
+    this.revision.value += 1;
   }
 
   private receive(event: Event): void {
@@ -219,9 +408,21 @@ export class Session {
       case "failed":
         this.fail("run", new Error(event.message));
         return;
+      case "checked":
+        this.checked.value = event;
+        return;
+      case "problems":
+        this.problems.value = event;
+        return;
+      case "adapters":
+        this.adapters.value = event.adapters;
+        if (!event.adapters.some(({ id }) => id === this.from.value)) this.from.value = null;
+        return;
       case "done":
       case "generated":
       case "exported":
+      case "scored":
+      case "measured":
         return; // answers to requests: the client keeps them
       default:
         this.record(event);
@@ -239,12 +440,23 @@ export class Session {
     if (this.state.value === "finished") return;
     this.state.value = "finished";
     this.announcement.value = "The run has finished.";
+    this.shelve();
   }
 
-  private record(event: RunEvent): void {
+  /** A run that came to its end can be compared. */
+  private shelve(): void {
+    const record = this.current.finished;
+    if (!record) return;
+    const { method, seed } = this.shown.value;
+    this.shelved += 1;
+    const title = `${method}, seed ${seed}`;
+    this.shelf.add({ id: `run-${this.shelved}`, title, run: this.current, record: readRecord(record, title) });
+  }
+
+  private record(event: RunEvent, nowMs = this.surroundings.nowMs()): void {
     this.events.push(event);
     const before = this.current.station;
-    applyEvent(this.current, event, this.surroundings.nowMs());
+    applyEvent(this.current, event, nowMs);
     if (event.type === "stage" && stationOf(event.stage, event.phase) !== before) {
       this.announcement.value = `${STATION_NAMES[stationOf(event.stage, event.phase)]} began.`;
     }

@@ -1,5 +1,7 @@
-// The run's settings, as the URL carries them: what is shown can be sent to someone else.
+// The run's settings and what is looked at, as the URL carries them: what is shown can be sent to someone else.
 import type { RunRequest } from "../worker/protocol.ts";
+import { LESSONS, type LessonName } from "./lesson/lessons.ts";
+import { RECORDINGS } from "./recorded/recordings.ts";
 
 export type Preset = RunRequest["preset"];
 
@@ -9,11 +11,28 @@ export interface PageConfig {
   seed: number;
   /** Start without a click, for tests and kiosks. */
   autostart: boolean;
+  view: View;
+  lesson: LessonName | null;
+  /** Recorded runs under comparison, by their ids. */
+  compare: readonly string[];
+  /** Which adapter to ask the browser for, on machines that have two. */
+  power: "high-performance" | "low-power";
 }
+
+export type View = "run" | "curves" | "compare" | "answers" | "machine";
+
+export const VIEWS: readonly { value: View; label: string; purpose: string }[] = [
+  { value: "run", label: "Run", purpose: "The loop as it goes: stations, errors, notebook" },
+  { value: "curves", label: "Curves", purpose: "Every metric of the training, as chart, table and file" },
+  { value: "compare", label: "Compare", purpose: "Two or more runs over each other" },
+  { value: "answers", label: "Answers", purpose: "Any problem and all of its answers; ask the model a prompt" },
+  { value: "machine", label: "Machine", purpose: "GPU, model, problems, adapters" },
+];
 
 export const PRESETS: readonly { value: Preset; label: string }[] = [
   { value: "smoke", label: "Quick look" },
   { value: "demo", label: "Demo" },
+  { value: "paper", label: "As in the paper" },
 ];
 
 export const METHODS: readonly { value: string; label: string; group: string }[] = [
@@ -27,7 +46,16 @@ export const METHODS: readonly { value: string; label: string; group: string }[]
   { value: "sft", label: "Right answers only (SFT)", group: "To compare with" },
 ];
 
-const DEFAULTS: PageConfig = { preset: "demo", method: "ap2o-h2l", seed: 1, autostart: false };
+const DEFAULTS: PageConfig = {
+  preset: "demo",
+  method: "ap2o-h2l",
+  seed: 1,
+  autostart: false,
+  view: "run",
+  lesson: null,
+  compare: [],
+  power: "high-performance",
+};
 
 /**
  * Reads the settings from a URL's query; a value that makes no sense is left at its default and named in `ignored`.
@@ -47,7 +75,27 @@ export function readConfig(search: string): { config: PageConfig; ignored: strin
   const seed = parameters.get("seed");
   if (seed !== null && isSeed(seed)) config.seed = Number(seed);
   else if (seed !== null) ignored.push(`seed=${seed}`);
+  if (parameters.get("power") === "low") config.power = "low-power";
+  else if (parameters.has("power")) ignored.push(`power=${parameters.get("power")}`);
+  const view = VIEWS.find(({ value }) => value === parameters.get("view"));
+  if (view) config.view = view.value;
+  else if (parameters.has("view")) ignored.push(`view=${parameters.get("view")}`);
+  const lesson = LESSONS.find(({ name }) => name === parameters.get("lesson"));
+  if (lesson) config.lesson = lesson.name;
+  else if (parameters.has("lesson")) ignored.push(`lesson=${parameters.get("lesson")}`);
+  const wanted =
+    parameters
+      .get("compare")
+      ?.split(",")
+      .filter((id) => id !== "") ?? [];
+  config.compare = wanted.filter((id) => RECORDINGS.some((recording) => recording.id === id));
+  ignored.push(...wanted.filter((id) => !config.compare.includes(id)).map((id) => `compare=${id}`));
   return { config, ignored };
+}
+
+/** The preset of that name; a run's own settings count where there is none, so any will do to name it. */
+export function readPreset(name: string): Preset {
+  return PRESETS.find(({ value }) => value === name)?.value ?? "demo";
 }
 
 /** Whether text is a seed: a whole number from 0 to 2^31 - 1. */
@@ -61,5 +109,14 @@ export function writeConfig(config: PageConfig, search: string): string {
   parameters.set("preset", config.preset);
   parameters.set("method", config.method);
   parameters.set("seed", String(config.seed));
+  setOrDelete(parameters, "view", config.view === "run" ? "" : config.view);
+  setOrDelete(parameters, "lesson", config.lesson ?? "");
+  setOrDelete(parameters, "power", config.power === "low-power" ? "low" : "");
+  setOrDelete(parameters, "compare", config.compare.join(","));
   return `?${parameters}`;
+}
+
+function setOrDelete(parameters: URLSearchParams, name: string, value: string): void {
+  if (value === "") parameters.delete(name);
+  else parameters.set(name, value);
 }

@@ -49,3 +49,26 @@ function browserHelp(userAgent: string): HelpStep[] {
   if (/Chrome\/|Chromium\//.test(userAgent)) return /Linux/.test(userAgent) ? [LINUX, CHROMIUM] : [CHROMIUM];
   return [SAFARI, CHROMIUM];
 }
+
+/** Adapters that share the processor's chip, as far as their names tell. Laptops that have one often have a faster one beside it. */
+export function isIntegratedAdapter({
+  vendor,
+  architecture,
+  description,
+}: {
+  vendor: string;
+  architecture: string;
+  description: string;
+}): boolean {
+  if (/intel/i.test(vendor)) return !/xe-hpg|xe2-hpg|arc/i.test(`${architecture} ${description}`);
+  return /radeon\(tm\) graphics|radeon vega|\bapu\b/i.test(description);
+}
+
+/** How a machine with two graphics chips is made to give the faster one, by system. */
+export function fasterAdapterHelp(userAgent: string): string {
+  if (/Windows/.test(userAgent))
+    return "Settings, System, Display, Graphics: add the browser, choose “High performance”, and start it again.";
+  if (/Mac OS X/.test(userAgent))
+    return "System Settings, Battery, Options: switch “Automatic graphics switching” off, and reload the page.";
+  return "Start the browser with DRI_PRIME=1 (Mesa) or __NV_PRIME_RENDER_OFFLOAD=1 (NVIDIA) in its environment.";
+}

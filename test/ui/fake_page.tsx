@@ -10,7 +10,7 @@ const wanted = parameters.get("adapter");
 const adapter: FakeOptions["adapter"] = wanted === "gpu" || wanted === "none" ? wanted : "software";
 const options = { speed: Number(parameters.get("speed") ?? 1), adapter, steps: Number(parameters.get("steps") ?? 60) };
 
-mountPage({
+void mountPage({
   connect: (onEvent) => connectClient(fakeEngine(options), onEvent),
   openSandbox: async () => new MessageChannel().port1,
 });

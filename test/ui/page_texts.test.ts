@@ -1,9 +1,9 @@
 import { unzipSync } from "fflate";
 import { describe, expect, test } from "vitest";
+import { smooth } from "../../src/ui/charts/smooth.ts";
 import { errorLook, KNOWN_ERROR_TYPES } from "../../src/ui/error_types.ts";
 import { EXPORTS, exportContent } from "../../src/ui/exports.ts";
 import { countText, durationText, metricText, percentText, pointsText, rateText } from "../../src/ui/number_text.ts";
-import { smooth } from "../../src/ui/smooth.ts";
 import { readConfig, writeConfig } from "../../src/ui/url_config.ts";
 import { isSoftwareAdapter, webgpuHelp } from "../../src/ui/webgpu_help.ts";
 

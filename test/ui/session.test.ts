@@ -12,6 +12,9 @@ function openSession(query = "", options: Partial<FakeOptions> = {}) {
     {
       connect: (onEvent) => connectClient(engine, onEvent),
       openSandbox,
+      fetchBytes: async (path) => {
+        throw new Error(`${path} is not served here.`);
+      },
       nextFrame: (callback) => void setTimeout(callback, 0),
       nowMs: () => performance.now(),
       base: "http://localhost/",

@@ -1,0 +1,58 @@
+// The runs that can be compared: those that come with the page, those that were opened, those that were made in this tab.
+import { type Signal, signal } from "@preact/signals";
+import { RECORDINGS, type Recording } from "../recorded/recordings.ts";
+import type { RunArchive, RunRecord } from "../recorded/run_archive.ts";
+import { timelineOf } from "../recorded/timeline.ts";
+import { applyEvent, emptyRun, type RunState } from "../run_state.ts";
+
+export interface ShelvedRun {
+  /** A recorded run's is the URL's. */
+  id: string;
+  title: string;
+  run: RunState;
+  record: RunRecord;
+}
+
+export class Shelf {
+  /** In the order in which they came. */
+  readonly runs: Signal<readonly ShelvedRun[]> = signal([]);
+  /** Ids of recorded runs that are being fetched. */
+  readonly fetching: Signal<readonly string[]> = signal([]);
+  /** Why the last one could not be fetched. */
+  readonly failure: Signal<string | null> = signal(null);
+  private readonly fetchArchive: (recording: Recording) => Promise<RunArchive>;
+
+  constructor(fetchArchive: (recording: Recording) => Promise<RunArchive>) {
+    this.fetchArchive = fetchArchive;
+  }
+
+  /** Fetches a recorded run, once. */
+  async fetch(id: string): Promise<void> {
+    const recording = RECORDINGS.find((entry) => entry.id === id);
+    if (!recording || this.find(id) || this.fetching.value.includes(id)) return;
+    this.fetching.value = [...this.fetching.value, id];
+    try {
+      this.put(id, await this.fetchArchive(recording));
+    } catch (error) {
+      this.failure.value = error instanceof Error ? error.message : String(error);
+    } finally {
+      this.fetching.value = this.fetching.value.filter((entry) => entry !== id);
+    }
+  }
+
+  find(id: string): ShelvedRun | undefined {
+    return this.runs.value.find((entry) => entry.id === id);
+  }
+
+  /** Puts a run that was read from files on the shelf. */
+  put(id: string, archive: RunArchive): void {
+    const run = emptyRun();
+    for (const { event, ranMs } of timelineOf(archive)) applyEvent(run, event, ranMs);
+    this.add({ id, title: archive.name, run, record: archive.record });
+  }
+
+  /** Puts a run there; one of the same id gives way. */
+  add(shelved: ShelvedRun): void {
+    this.runs.value = [...this.runs.value.filter(({ id }) => id !== shelved.id), shelved];
+  }
+}

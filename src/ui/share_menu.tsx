@@ -1,0 +1,90 @@
+import { useRef } from "preact/hooks";
+import { csvOf, download, EXPORTS, type ExportKind, exportContent, metricsCsv } from "./exports.ts";
+import { type Session, useSession } from "./session.ts";
+
+function tell(session: Session, error: unknown): void {
+  session.notice.value = error instanceof Error ? error.message : String(error);
+}
+
+async function save(session: Session, kind: ExportKind): Promise<void> {
+  try {
+    download(kind.fileName, exportContent(kind, await session.exportFiles()));
+  } catch (error) {
+    tell(session, error);
+  }
+}
+
+async function copyLink(session: Session): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    session.notice.value = "The address is copied: it brings back these settings, this seed and this view.";
+  } catch {
+    session.notice.value = `The browser does not let the page copy; the address is ${location.href}`;
+  }
+}
+
+function quizRows(session: Session): string {
+  const { quizzes } = session.run;
+  const types = [...new Set(quizzes.flatMap((quiz) => Object.keys(quiz.errors)))].sort();
+  return csvOf(
+    ["step", "pass@1", ...types],
+    quizzes.map((quiz) => [quiz.step, quiz["pass@1"], ...types.map((type) => quiz.errors[type] ?? 0)]),
+  );
+}
+
+function Entry({ name, purpose, disabled, onClick }: { name: string; purpose: string; disabled?: boolean; onClick(): void }) {
+  return (
+    <button type="button" disabled={disabled} onClick={onClick}>
+      <strong>{name}</strong>
+      <span>{purpose}</span>
+    </button>
+  );
+}
+
+/** Link, files of the run that is shown, and the way to open another. */
+export function ShareMenu() {
+  const session = useSession();
+  const menu = useRef<HTMLFieldSetElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const ready = session.run.steps.length > 0 || session.state.value === "finished";
+  const text = (content: string) => new TextEncoder().encode(content);
+  const entry = (name: string, purpose: string, disabled: boolean, work: () => void) => (
+    <Entry
+      name={name}
+      purpose={purpose}
+      disabled={disabled}
+      onClick={() => {
+        menu.current?.hidePopover();
+        work();
+      }}
+    />
+  );
+  return (
+    <div class="share">
+      <button type="button" popovertarget="share-menu" title="Link, files to take away, a run to open">
+        Share
+      </button>
+      <fieldset id="share-menu" class="menu" popover="auto" ref={menu} aria-label="Share and open">
+        {entry("Copy link", "settings, seed and view", false, () => void copyLink(session))}
+        {EXPORTS.map((kind) => entry(kind.name, kind.purpose, !ready, () => void save(session, kind)))}
+        {entry("Metrics", "every step as CSV", !ready, () => download("metrics.csv", text(metricsCsv(session.run.steps))))}
+        {entry("Quizzes", "pass@1 and errors by type as CSV", session.run.quizzes.length === 0, () =>
+          download("quizzes.csv", text(quizRows(session))),
+        )}
+        {entry("Open a run …", "a zip of Errata; it can also be dropped on the page", session.busy.value, () => picker.current?.click())}
+      </fieldset>
+      <input
+        ref={picker}
+        type="file"
+        accept=".zip"
+        hidden
+        aria-label="A run's zip"
+        onChange={(event) => {
+          const file = event.currentTarget.files?.[0];
+          if (file) void session.playFile(file);
+          event.currentTarget.value = "";
+        }}
+      />
+    </div>
+  );
+}
