@@ -1,12 +1,14 @@
 // The student on the real engine: a model with a LoRA adapter on the GPU.
 import type { AdapterInfo } from "../gpu/device.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { InputError } from "../input_error.ts";
+import type { Checkpoint } from "../model/activations.ts";
 import { generate } from "../model/generate.ts";
 import { type Adapter, adapterFromFile, adapterToFile, createAdapter, freeAdapter, writeAdapterWeights } from "../model/lora.ts";
 import type { Model } from "../model/model.ts";
 import type { AdapterFile, LoraConfig } from "../model/peft.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
-import { type MemoryNeeds, type MemoryPlan, planMemory } from "../train/memory_plan.ts";
+import { explainBudget, type MemoryNeeds, planMemory } from "../train/memory_plan.ts";
 import { DEFAULT_OPTIONS } from "../train/objectives.ts";
 import { tokenizePair } from "../train/pair.ts";
 import { Trainer, type TrainingPair, type TrainOptions } from "../train/trainer.ts";
@@ -14,7 +16,7 @@ import type { RunConfig } from "./config.ts";
 import { type DiffUnit, focalMask } from "./focal_diff.ts";
 import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
 
-/** Answers in the making at once. It changes the speed, never an answer. */
+/** Most answers in the making at once. How many they are changes the speed, never an answer. */
 const BATCH = 64;
 
 /** A device with a model on it. */
@@ -22,6 +24,15 @@ export interface Engine {
   readonly gpu: Gpu;
   readonly model: Model;
   readonly device: AdapterInfo;
+  /** No limit, and everything kept, unless told. */
+  readonly memory?: MemoryChoice;
+}
+
+export interface MemoryChoice {
+  /** Bytes that plans may come to; null: any. */
+  readonly budget: number | null;
+  /** What training keeps of a forward pass. */
+  readonly checkpoint: Checkpoint;
 }
 
 /** A student who has learned nothing yet: an adapter as PEFT begins it, which changes no answer. */
@@ -42,6 +53,7 @@ export class EngineStudent implements Student {
   readonly #engine: Engine;
   readonly #adapter: Adapter | null;
   readonly #continued: boolean;
+  readonly #memory: MemoryChoice;
   #trainer: Trainer | null = null;
   #sampling: MemoryNeeds["sampling"] = null;
 
@@ -51,6 +63,7 @@ export class EngineStudent implements Student {
    */
   constructor(engine: Engine, adapter: Adapter | null, continued = false) {
     this.#engine = engine;
+    this.#memory = engine.memory ?? { budget: null, checkpoint: "all" };
     this.#adapter = adapter;
     this.#continued = continued;
   }
@@ -77,7 +90,7 @@ export class EngineStudent implements Student {
     });
     for await (const { index, ids, text, ended } of generate(gpu, model, trained || this.#continued ? this.#adapter : null, requests, {
       ...options,
-      batch: BATCH,
+      batch: this.#sampling?.batch ?? BATCH,
     })) {
       yield { index, text, ended, tokens: ids.length + 1 };
     }
@@ -86,7 +99,10 @@ export class EngineStudent implements Student {
   begin(config: RunConfig, totalSteps: number): void {
     if (!this.#adapter) throw new Error("A student without an adapter cannot learn.");
     this.#trainer?.free();
-    this.#trainer = new Trainer(this.#engine.gpu, this.#engine.model, this.#adapter, trainOptions(config, totalSteps));
+    this.#trainer = new Trainer(this.#engine.gpu, this.#engine.model, this.#adapter, {
+      ...trainOptions(config, totalSteps),
+      checkpoint: this.#memory.checkpoint,
+    });
   }
 
   async learn(batch: readonly Lesson[]): Promise<LessonMetrics> {
@@ -147,22 +163,30 @@ export class EngineStudent implements Student {
       model: { id: model.id, parameters: model.parameters, dtype: model.dtype, sha256: model.sha256 },
       adapter: { vendor, architecture, description },
       kernels: {}, // nothing is chosen by measuring yet: the same kernels on every adapter
-      memoryPlan: this.#memoryPlan(),
+      memoryPlan: planMemory(model.config, this.#memoryNeeds()),
       memoryPeak: gpu.counters.peakBytes,
       flops: 2 * tokenPasses * model.parameters, // two operations per parameter and token, attention's own left out
     };
   }
 
-  /** Bytes by purpose: what stays for the whole run, training's activations, and the largest sampling so far. */
-  #memoryPlan(): MemoryPlan {
-    const { config, dtype } = this.#engine.model;
-    const training = this.#adapter && { tokens: this.#trainer?.workspaceTokens ?? PACK_TOKENS, checkpoint: "all" as const };
-    return planMemory(config, { dtype, lora: this.#adapter?.config ?? null, training, sampling: this.#sampling });
+  /** What stays for the whole run, training's passes, and the largest sampling so far. */
+  #memoryNeeds(): MemoryNeeds {
+    const { dtype } = this.#engine.model;
+    const training = this.#adapter && { tokens: this.#trainer?.workspaceTokens ?? PACK_TOKENS, checkpoint: this.#memory.checkpoint };
+    return { dtype, lora: this.#adapter?.config ?? null, training, sampling: this.#sampling };
   }
 
+  /** Makes room for the largest sampling so far: as many answers at once as the budget allows. */
   #planSampling(longestPrompt: number, maxNewTokens: number): void {
+    const { id, config } = this.#engine.model;
+    const { budget } = this.#memory;
     const { longestPrompt: prompt = 0, maxNewTokens: answer = 0 } = this.#sampling ?? {};
-    this.#sampling = { batch: BATCH, longestPrompt: Math.max(prompt, longestPrompt), maxNewTokens: Math.max(answer, maxNewTokens) };
+    const largest = { longestPrompt: Math.max(prompt, longestPrompt), maxNewTokens: Math.max(answer, maxNewTokens) };
+    for (let batch = BATCH; batch >= 1; batch /= 2) {
+      this.#sampling = { batch, ...largest };
+      if (budget === null || planMemory(config, this.#memoryNeeds()).total <= budget) return;
+    }
+    throw new InputError(explainBudget(id, config, this.#memoryNeeds(), budget ?? 0) ?? "");
   }
 }
 

@@ -2,11 +2,11 @@
 
 import { InputError } from "../input_error.ts";
 import type { Model } from "../model/model.ts";
-import { pairLogps } from "../train/logps.ts";
+import { PACK_TOKENS, pairLogps, pairTokens } from "../train/logps.ts";
 import { readPairs, type TokenPair } from "../train/pair.ts";
 import type { Command } from "./command.ts";
 import { textFlag } from "./flags.ts";
-import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine } from "./open.ts";
+import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, readAdapterFlag } from "./open.ts";
 import { callerPath, readInput } from "./paths.ts";
 
 export const PAIRS_FLAG = {
@@ -33,9 +33,13 @@ the reference (the model without --adapter) as ref_chosen_logp and ref_rejected_
   run: async (values, { print, progress, interrupted }) => {
     const file = pairsPath(values.pairs);
     const text = new TextDecoder().decode(readInput(file, "file of pairs"));
-    const engine = await openEngine(values, progress);
+    let pairs: TokenPair[] = [];
+    const engine = await openEngine(values, progress, async (model) => {
+      pairs = pairsOf(text, file, model);
+      const lora = (await readAdapterFlag(values.adapter, model.config))?.config ?? null;
+      return { lora, training: { tokens: Math.max(PACK_TOKENS, ...pairs.map(pairTokens)), checkpoint: null } };
+    });
     const adapter = await openAdapter(engine, values.adapter);
-    const pairs = pairsOf(text, file, engine.model);
     for (let from = 0; from < pairs.length; from += CHUNK) {
       interrupted.throwIfAborted();
       const some = pairs.slice(from, from + CHUNK);
@@ -65,7 +69,7 @@ export function pairsPath(pairs: string | null): string {
 }
 
 /** The token pairs of a file's text. */
-export function pairsOf(text: string, file: string, { tokenizer, config }: Model): TokenPair[] {
+export function pairsOf(text: string, file: string, { tokenizer, config }: Pick<Model, "config" | "tokenizer">): TokenPair[] {
   return readPairs(text, file, tokenizer, config);
 }
 

@@ -1,20 +1,25 @@
 // What most commands begin with: the device, the model on it, the judge, the problems. Everything is looked at before the slow part.
+
+import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { findChromium, softwareDriver } from "../../scripts/find_chromium.mjs";
 import type { Engine } from "../ap2o/engine_student.ts";
 import { openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
+import { CHECKPOINTS } from "../model/activations.ts";
+import type { ModelConfig } from "../model/config.ts";
 import type { ModelFiles } from "../model/files.ts";
 import { GgufFolder } from "../model/gguf.ts";
 import { type Adapter, adapterFromFile } from "../model/lora.ts";
-import { loadModel } from "../model/model.ts";
-import { readAdapter } from "../model/peft.ts";
-import { WEIGHT_DTYPES, type WeightDtype } from "../model/weight_plan.ts";
+import { loadModel, type Model } from "../model/model.ts";
+import { type AdapterFile, readAdapter } from "../model/peft.ts";
+import { WEIGHT_DTYPES } from "../model/weight_plan.ts";
 import type { Judge } from "../python/judge.ts";
 import { readProblems, selectProblems } from "../tasks/formats.ts";
 import type { Problem } from "../tasks/problem.ts";
-import { choiceFlag, listFlag, textFlag } from "./flags.ts";
+import { describePlan, explainBudget, type MemoryNeeds, planMemory } from "../train/memory_plan.ts";
+import { choiceFlag, listFlag, numberFlag, textFlag, type Values } from "./flags.ts";
 import { folderFiles, openPath } from "./folder.ts";
 import { callerPath, DEMO_MODEL, DEMO_PROBLEMS, readInput } from "./paths.ts";
 import type { Progress } from "./progress.ts";
@@ -22,7 +27,15 @@ import type { Progress } from "./progress.ts";
 export const MODEL_FLAGS = {
   model: textFlag("PATH", "the model: a Hugging Face folder or a GGUF file (the embedded one)", ""),
   dtype: choiceFlag(WEIGHT_DTYPES, "how its weights are kept on the GPU", "f32"),
+  "memory-budget": numberFlag("GB", "refuse what would take more of the GPU's memory (10^9 bytes; no limit)", null, { min: 0 }),
+  checkpoint: choiceFlag(
+    CHECKPOINTS,
+    "what training keeps of a forward pass, the rest is computed again: same results, less memory",
+    "all",
+  ),
 } as const;
+
+export type ModelValues = Values<typeof MODEL_FLAGS>;
 
 export const ADAPTER_FLAG = { adapter: textFlag("FOLDER", "a PEFT adapter to put on the model", null) } as const;
 
@@ -31,8 +44,15 @@ export const PROBLEM_FLAGS = {
   "task-ids": listFlag("A,B", "only these problems", null, (text) => text),
 } as const;
 
-/** Opens the device and loads the model onto it. Throws an InputError where the folder or the adapter is missing or unfit. */
-export async function openEngine(values: { model: string; dtype: WeightDtype }, progress: Progress): Promise<Engine> {
+/**
+ * Opens the device and loads the model onto it. Throws an InputError where the folder or the adapter is missing or unfit.
+ * @param plan what the command will need besides the weights; it is held against --memory-budget before anything is allocated
+ */
+export async function openEngine(
+  values: ModelValues,
+  progress: Progress,
+  plan: (model: Pick<Model, "config" | "tokenizer">) => Promise<Partial<MemoryNeeds>> = async () => ({}),
+): Promise<Engine> {
   const files = await openModelFiles(values.model);
   offerSoftwareDriver();
   const { device, adapter } = await openDevice().catch((error: unknown) => {
@@ -40,9 +60,16 @@ export async function openEngine(values: { model: string; dtype: WeightDtype }, 
   });
   const gpu = new Gpu(device);
   const onProgress = (done: number, total: number) => progress.show(`loading ${files.id}: ${done} of ${total} tensors`);
-  const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress });
+  const memory = { budget: values["memory-budget"] === null ? null : values["memory-budget"] * 1e9, checkpoint: values.checkpoint };
+  const check = async (model: Pick<Model, "id" | "config" | "tokenizer">) => {
+    const needs = { dtype: values.dtype, lora: null, training: null, sampling: null, ...(await plan(model)) };
+    progress.say(`GPU memory: ${describePlan(planMemory(model.config, needs))}`);
+    const complaint = memory.budget === null ? null : explainBudget(model.id, model.config, needs, memory.budget);
+    if (complaint !== null) throw new InputError(complaint);
+  };
+  const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress, check });
   progress.say(`${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`);
-  return { gpu, model, device: adapter };
+  return { gpu, model, device: adapter, memory };
 }
 
 /** The files of --model: a folder's, or what a GGUF file stands for. */
@@ -62,9 +89,13 @@ function offerSoftwareDriver(): void {
 
 /** The adapter of --adapter on the model, or null where none is named. */
 export async function openAdapter(engine: Engine, folder: string | null): Promise<Adapter | null> {
-  if (folder === null) return null;
-  const file = await readAdapter(await folderFiles(callerPath(folder)), engine.model.config);
-  return adapterFromFile(engine.gpu, engine.model, file);
+  const file = await readAdapterFlag(folder, engine.model.config);
+  return file && adapterFromFile(engine.gpu, engine.model, file);
+}
+
+/** The files of --adapter, checked against the model's config, or null where none is named. */
+export async function readAdapterFlag(folder: string | null, config: ModelConfig): Promise<AdapterFile | null> {
+  return folder === null ? null : readAdapter(await folderFiles(callerPath(folder)), config);
 }
 
 /** The problems of --problems, those of --task-ids where they are named; `seed` decides the splits of files that name none. */
@@ -72,6 +103,12 @@ export function openProblems(values: { problems: string; "task-ids": readonly st
   const path = values.problems === "" ? DEMO_PROBLEMS : callerPath(values.problems);
   const problems = readProblems(readInput(path, "problem file"), path, seed);
   return values["task-ids"] === null ? problems : selectProblems(problems, values["task-ids"], path);
+}
+
+/** SHA-256 of the problem file. */
+export function problemsChecksum({ problems }: { problems: string }): string {
+  const path = problems === "" ? DEMO_PROBLEMS : callerPath(problems);
+  return createHash("sha256").update(readInput(path, "problem file")).digest("hex");
 }
 
 /** Starts the sandbox in a headless Chromium. */

@@ -3,9 +3,12 @@
 import type { Engine } from "../ap2o/engine_student.ts";
 import { InputError } from "../input_error.ts";
 import { type Adapter, adapterGradients, adapterToFile, createAdapter } from "../model/lora.ts";
-import { writeAdapter } from "../model/peft.ts";
+import type { Model } from "../model/model.ts";
+import { type LoraConfig, writeAdapter } from "../model/peft.ts";
 import { writeSafetensors } from "../model/safetensors.ts";
 import { PROJECTIONS } from "../model/weight_shapes.ts";
+import { PACK_TOKENS, pairTokens } from "../train/logps.ts";
+import { bytesText } from "../train/memory_plan.ts";
 import { DEFAULT_OPTIONS, OBJECTIVES, readLossType } from "../train/objectives.ts";
 import { readFocalMasks, type TokenPair } from "../train/pair.ts";
 import { SCHEDULES } from "../train/schedule.ts";
@@ -13,7 +16,7 @@ import { Trainer, type TrainingPair, type TrainOptions } from "../train/trainer.
 import type { Command } from "./command.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag, type Values } from "./flags.ts";
 import { PAIRS_FLAG, pairsOf, pairsPath } from "./logps_command.ts";
-import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine } from "./open.ts";
+import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, readAdapterFlag } from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath, readInput } from "./paths.ts";
 
@@ -63,13 +66,23 @@ per step, TRL's names) and adapter/ (PEFT); prints the last step's metrics.
     const out = new OutFolder(callerPath(values.out));
     out.remove("metrics.jsonl", "adapter");
 
-    const engine = await openEngine(values, progress);
-    const { gpu, model } = engine;
-    const pairs = readTrainingPairs(text, file, values, engine);
-    const adapter = (await openAdapter(engine, values.adapter)) ?? newAdapter(values, engine);
     const perStep = values.batch * values["gradient-accumulation-steps"];
+    let pairs: TrainingPair[] = [];
+    let packTokens = PACK_TOKENS;
+    const engine = await openEngine(values, progress, async (model) => {
+      pairs = readTrainingPairs(text, file, values, model);
+      packTokens = tokensOfPacks(pairs, perStep);
+      const lora = (await readAdapterFlag(values.adapter, model.config))?.config ?? newLora(values);
+      return { lora, training: { tokens: packTokens, checkpoint: values.checkpoint } };
+    });
+    const { gpu, model } = engine;
+    const adapter = (await openAdapter(engine, values.adapter)) ?? createAdapter(gpu, model, newLora(values), values.seed);
     const steps = values.steps ?? Math.ceil(pairs.length / perStep);
-    const trainer = new Trainer(gpu, model, adapter, trainOptions(values, lossType, steps));
+    const trainer = new Trainer(gpu, model, adapter, {
+      ...trainOptions(values, lossType, steps),
+      checkpoint: values.checkpoint,
+      packTokens,
+    });
     const batchOf = (step: number) => Array.from({ length: perStep }, (_, i) => pairs[(step * perStep + i) % pairs.length]!);
 
     if (values["dump-grads"] !== null) {
@@ -86,11 +99,12 @@ per step, TRL's names) and adapter/ (PEFT); prints the last step's metrics.
       progress.show(`step ${step + 1} of ${steps}: loss ${metrics.loss.toFixed(4)}, gradient norm ${metrics.grad_norm.toFixed(3)}`);
     }
     await writeAdapterFolder(out, "adapter", adapter, engine);
+    progress.say(`GPU memory: at most ${bytesText(gpu.counters.peakBytes)} were in use`);
     print(last);
   },
 };
 
-function readTrainingPairs(text: string, file: string, values: TrainValues, { model }: Engine): TrainingPair[] {
+function readTrainingPairs(text: string, file: string, values: TrainValues, model: Pick<Model, "config" | "tokenizer">): TrainingPair[] {
   const lossType = readLossType(values["loss-type"]);
   const all = pairsOf(text, file, model);
   const pairs = all.slice(0, values.limit ?? all.length);
@@ -113,14 +127,20 @@ function withMasks(pairs: readonly TokenPair[], path: string | null): TrainingPa
   return readFocalMasks(json, file, pairs).map(({ rejected }, i) => ({ ...pairs[i]!, rejectedMask: rejected }));
 }
 
-function newAdapter(values: TrainValues, { gpu, model }: Engine): Adapter {
-  const config = {
+function newLora(values: TrainValues): LoraConfig {
+  return {
     r: values.r,
     lora_alpha: values["lora-alpha"],
     target_modules: [...values["target-modules"]],
     use_rslora: values["use-rslora"],
   };
-  return createAdapter(gpu, model, config, values.seed);
+}
+
+/** Tokens of a pack that holds every batch, or the usual ones where batches are larger. */
+function tokensOfPacks(pairs: readonly TokenPair[], perStep: number): number {
+  const sizes = pairs.map(pairTokens).sort((a, b) => b - a);
+  const most = sizes.slice(0, perStep).reduce((sum, size) => sum + size, 0) * Math.ceil(perStep / Math.max(1, sizes.length));
+  return Math.max(...sizes, Math.min(PACK_TOKENS, most));
 }
 
 function trainOptions(values: TrainValues, lossType: TrainOptions["lossType"], totalSteps: number): TrainOptions {

@@ -43,6 +43,8 @@ export interface LoadOptions {
   readonly dtype: WeightDtype;
   /** Told after each tensor: tensors loaded so far, tensors in all. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Looks at what will be loaded before anything is allocated; what it throws ends the loading. */
+  readonly check?: (model: Pick<Model, "id" | "config" | "tokenizer">) => Promise<void>;
   /** Ends the loading; what was loaded is freed. */
   readonly signal?: AbortSignal;
 }
@@ -60,6 +62,7 @@ export async function loadModel(gpu: Gpu, files: ModelFiles, options: LoadOption
   file.check(config);
   checkSizes(config, `${files.id}/config.json`);
   const plans = matrixPlans(config, options.dtype);
+  await options.check?.({ id: files.id, config, tokenizer });
   const upload = new Upload(gpu, file);
   try {
     return await readWeights(gpu, { files, config, tokenizer, file, plans, upload, options });

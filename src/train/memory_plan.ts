@@ -54,13 +54,14 @@ export function planMemory(config: ModelConfig, { dtype, lora, training, samplin
   return { ...parts, total: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0) };
 }
 
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
+/** "1.89 GB" or "12.3 MB". */
+export const bytesText = (bytes: number): string => (bytes >= 1e8 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
 /** "0.99 GB of weights, 0.67 GB of activations ...", the largest first. */
 export function describePlan({ total, ...parts }: MemoryPlan): string {
   const sorted = Object.entries(parts).sort(([, a], [, b]) => b - a);
-  const named = sorted.filter(([, bytes]) => bytes >= 5e6).map(([name, bytes]) => `${name} ${gigabytes(bytes)}`);
-  return `${gigabytes(total)}${named.length > 0 ? ` (${named.join(", ")})` : ""}`;
+  const named = sorted.filter(([, bytes]) => bytes >= total / 100).map(([name, bytes]) => `${name} ${bytesText(bytes)}`);
+  return `${bytesText(total)}${named.length > 0 ? ` (${named.join(", ")})` : ""}`;
 }
 
 /**
@@ -72,9 +73,9 @@ export function explainBudget(id: string, config: ModelConfig, needs: MemoryNeed
   const plan = planMemory(config, needs);
   if (plan.total <= budget) return null;
   const found = smallerNeeds(needs).find((smaller) => planMemory(config, smaller).total <= budget);
-  const verdict = `${id} needs ${describePlan(plan)} of GPU memory, more than the budget of ${gigabytes(budget)}`;
+  const verdict = `${id} needs ${describePlan(plan)} of GPU memory, more than the budget of ${bytesText(budget)}`;
   if (!found) return `${verdict}, and no dtype, checkpoint or shorter length brings it below: take a smaller model.`;
-  return `${verdict}: ${differences(needs, found).join(", ")} would take ${gigabytes(planMemory(config, found).total)}.`;
+  return `${verdict}: ${differences(needs, found).join(", ")} would take ${bytesText(planMemory(config, found).total)}.`;
 }
 
 /** Needs that take less, the least change first. */
