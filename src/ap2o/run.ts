@@ -72,6 +72,8 @@ export class Run {
   readonly #quizzes: QuizResult[] = [];
   /** Whether it has been said that the chosen answers get less likely. */
   #displaced = false;
+  /** Why the run was stopped, in a sentence. */
+  #diverged: string | null = null;
   #codeflow: CodeflowYield | null = null;
   #gain: Gain | null = null;
   #before: Answer[][] = [];
@@ -120,6 +122,11 @@ export class Run {
     return !this.#past();
   }
 
+  /** Why correction was stopped before its end, in a sentence, or null. */
+  get diverged(): string | null {
+    return this.#diverged;
+  }
+
   get finished(): boolean {
     return this.#results.after_last !== undefined;
   }
@@ -154,8 +161,9 @@ export class Run {
   async #takeExam(): Promise<void> {
     const { config, exam } = this.#inputs;
     const { answers: known } = sittingOf(this.#state, "exam");
-    if (!exam || known.length > 0) return;
+    if (!exam) return;
     for (const [problem, { taskId }] of this.#split.train.entries()) {
+      if (problem < known.length) continue;
       const answers = (exam.answers.get(taskId) ?? []).slice(0, config.exam_n);
       if (answers.length < config.exam_n) {
         throw new InputError(
@@ -221,7 +229,7 @@ export class Run {
       const step = this.#steps;
       const quizNow = step % quizSteps === 0 || step === this.#totalSteps;
       await this.#keep(quizNow);
-      this.#stopIfDiverged();
+      if (this.#hasDiverged()) return yield { type: "warning", message: this.#diverged! };
       if (quizNow) quizErrors = (yield* this.#quiz(step)).errors;
       if (quizNow) yield* this.#warnOfDisplacement();
       const left = step <= first ? null : ((now() - began) / 1000 / (step - first)) * (this.#totalSteps - step);
@@ -251,13 +259,14 @@ export class Run {
     return [...this.#state.sittings].flatMap(([name, { answers }]) => (name.startsWith("repair/") ? answers.flat() : []));
   }
 
-  /** Ends the run with one sentence where its losses show that the learning rate diverges; what is kept is the best checkpoint. */
-  #stopIfDiverged(): void {
+  /** Whether the losses show that the learning rate diverges: the best checkpoint is then kept, the untrained one where no quiz was held. */
+  #hasDiverged(): boolean {
     const losses = this.#state.steps.slice(0, this.#steps).map(({ metrics }) => metrics.loss);
     const diverged = divergence(losses, this.#inputs.config.learning_rate);
-    if (diverged === null) return;
+    if (diverged === null) return false;
     this.#best ??= { step: 0, passAt1: 0, weights: this.#untrained! };
-    throw new InputError(`${diverged} The best checkpoint (of step ${this.#best.step}) is kept.`);
+    this.#diverged = `${diverged} The best checkpoint (of step ${this.#best.step}) is kept.`;
+    return true;
   }
 
   /** Once in a run. */
@@ -456,6 +465,7 @@ export class Run {
       exam: this.#exam,
       ...this.#results,
       ...(this.#gain && { gain: this.#gain }),
+      ...(this.#diverged !== null && { diverged: this.#diverged }),
       ...(this.#codeflow && { codeflow: this.#codeflow }),
       steps: this.#steps,
       totalSteps: this.#totalSteps,

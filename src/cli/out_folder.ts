@@ -34,6 +34,12 @@ export class OutFolder {
     this.#begun.add(file);
   }
 
+  /** Writes a file's beginning, in place of what was there; append() goes on with it. */
+  begin(file: string, content: string): void {
+    this.write(file, content);
+    this.#begun.add(file);
+  }
+
   /** Writes a whole file; folders on its way are made. */
   write(file: string, content: string | Uint8Array): void {
     intoSentence(this.path, () => writeWhole(join(this.path, file), content));

@@ -17,12 +17,13 @@ import { PROMPT_STYLES } from "../tasks/prompt.ts";
 import type { Command } from "./command.ts";
 import { diskFolder } from "./disk_folder.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
-import { MODEL_FLAGS, openEngine, openJudge, openProblems, PROBLEM_FLAGS } from "./open.ts";
+import { MODEL_FLAGS, openEngine, openJudge, openProblems, PROBLEM_FLAGS, problemsChecksum } from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath } from "./paths.ts";
 import { duration, type Progress } from "./progress.ts";
 import { lockFolder } from "./run_lock.ts";
 import { finishedRun } from "./run_record.ts";
+import { readExam } from "./sitting_folder.ts";
 
 const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 const FILES = [
@@ -51,6 +52,7 @@ const flags = {
   scope: choiceFlag(["problem", "corpus"], "an error is frequent within its problem or over all (problem)", null),
   "loss-type": textFlag("NAME", "the objective: sigmoid (DPO), ipo, simpo, cal_dpo, hinge ... by TRL's names", null),
   "shuffle-verdicts": switchFlag("the control: the exam's verdicts are permuted, so that nothing can be learned from them"),
+  exam: textFlag("FOLDER", "an exam that was sat before (errata exam --out, or a run's folder), in place of the run's own", null),
   resume: switchFlag("go on with the run that was stopped in --out, wherever it was, as if it had not been; give its flags again"),
   set: listFlag("NAME=VALUE,...", "other settings, by their names in run.json's config", [], readSetting),
 } as const;
@@ -65,6 +67,7 @@ kill or a power cut included: the same command with --resume goes on, and gives 
 
   errata run --preset smoke --out SMOKE
   errata run --preset smoke --out SMOKE --resume
+  errata run --method dpo --exam RUN --out OTHER
   errata run --method ap2o-l2h --seed 2 --set steps=160,learning_rate=2e-4 --out RUN`,
   flags,
   run: async (values, { print, progress, interrupted }) => {
@@ -101,12 +104,23 @@ kill or a power cut included: the same command with --resume goes on, and gives 
       const engine = await openEngine(values, progress);
       const judge = await judging;
       try {
-        const head = headOf(values.preset, config, problems, engine);
+        const exam = values.exam === null ? null : readExam(callerPath(values.exam), examSettings(config, engine, values));
+        const head = headOf(values.preset, config, problems, engine, exam?.sha256 ?? null);
         if (stored) checkSame(stored, head, path, progress);
         const now = () => performance.now();
         const keeper = await (stored ? RunKeeper.goOn(folder, stored, now) : RunKeeper.begin(folder, head, now));
         const student = newStudent(engine, config);
-        const run = new Run({ preset: values.preset, config, problems, student, judge, now, keeper, ...(stored && { past: stored }) });
+        const run = new Run({
+          preset: values.preset,
+          config,
+          problems,
+          student,
+          judge,
+          now,
+          keeper,
+          ...(exam && { exam }),
+          ...(stored && { past: stored }),
+        });
         await pull(run, out, engine.model.id, progress, interrupted);
         await keeper.close();
         print(summaryOf(await keep(run, out, engine.model.id)));
@@ -114,6 +128,7 @@ kill or a power cut included: the same command with --resume goes on, and gives 
         progress.say(`keeping it safe took ${keeper.seconds.toFixed(1)} s`);
         await folder.remove("journal"); // first: without it the rest is of no use
         out.remove(UNFINISHED);
+        if (run.diverged !== null) throw new InputError(run.diverged);
       } finally {
         await judge.close();
       }
@@ -123,15 +138,28 @@ kill or a power cut included: the same command with --resume goes on, and gives 
   },
 };
 
-function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { model, device }: Engine): RunHead {
+function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { model, device }: Engine, exam: string | null): RunHead {
   return {
     id: randomUUID(),
     started: new Date().toISOString(),
     preset,
     config,
     model: { id: model.id, dtype: model.dtype, sha256: model.sha256 },
-    problems: createHash("sha256").update(JSON.stringify(problems)).digest("hex"),
+    problems: createHash("sha256").update(JSON.stringify({ problems, exam })).digest("hex"),
     device: [device.vendor, device.architecture, device.description].join(" "),
+  };
+}
+
+/** What an exam must have been sat with to stand for the run's own. Its seed may be another one. */
+function examSettings(config: RunConfig, { model }: Engine, values: { problems: string }) {
+  return {
+    model_sha256: model.sha256,
+    dtype: model.dtype,
+    problems_sha256: problemsChecksum(values),
+    temperature: config.exam_temperature,
+    max_new_tokens: config.max_new_tokens,
+    prompt_style: config.prompt_style,
+    timeout_ms: config.exam_timeout_ms,
   };
 }
 
@@ -174,8 +202,20 @@ async function keep(run: Run, out: OutFolder, modelId: string): Promise<Record<s
   return record;
 }
 
-function summaryOf({ method, seed, exam, before, after, after_last, steps, bestStep, seconds }: Record<string, unknown>): string {
-  return JSON.stringify({ method, seed, exam, before, after, after_last, steps, bestStep, seconds });
+function summaryOf({
+  method,
+  seed,
+  exam,
+  codeflow,
+  before,
+  after,
+  after_last,
+  gain,
+  steps,
+  bestStep,
+  seconds,
+}: Record<string, unknown>): string {
+  return JSON.stringify({ method, seed, exam, codeflow, before, after, after_last, gain, steps, bestStep, seconds });
 }
 
 /** Tells an event on stderr: what goes on in the live line, what stays in a line of its own. */

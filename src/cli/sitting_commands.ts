@@ -1,18 +1,22 @@
 // errata exam, quiz and eval: the same sitting with different habits. Samples, judges, counts.
-import { EngineStudent } from "../ap2o/engine_student.ts";
+import { createHash } from "node:crypto";
+import { type Engine, EngineStudent } from "../ap2o/engine_student.ts";
 import { meanPassAtK } from "../ap2o/evaluate.ts";
 import { countErrors } from "../ap2o/notebook.ts";
 import { resultOf, sampleOf } from "../ap2o/run_files.ts";
 import { sit } from "../ap2o/sit.ts";
 import { InputError } from "../input_error.ts";
+import { type Adapter, adapterToFile } from "../model/lora.ts";
+import type { AdapterFile } from "../model/peft.ts";
 import type { Answer, Phase, RunEvent, Stage } from "../records.ts";
 import type { Problem } from "../tasks/problem.ts";
 import { PROMPT_STYLES } from "../tasks/prompt.ts";
 import type { Command, Console } from "./command.ts";
 import { choiceFlag, listFlag, numberFlag, readNumber, textFlag, type Values } from "./flags.ts";
-import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, openJudge, openProblems, PROBLEM_FLAGS } from "./open.ts";
+import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, openJudge, openProblems, PROBLEM_FLAGS, problemsChecksum } from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath } from "./paths.ts";
+import { readAnswers, readSettings, SETTINGS_FILE, type SittingSettings, settingsThatDiffer } from "./sitting_folder.ts";
 
 const SPLITS = ["train", "validation", "evaluation", "all"] as const;
 
@@ -84,7 +88,9 @@ export const SITTING_COMMANDS = HABITS.map(
     name: habit.name,
     summary: habit.summary,
     description: `Prints one JSON line: problems, n, pass@k, errors by type and seconds. With --out also every answer: samples.jsonl (EvalPlus's format and
-more) and results.jsonl (its verdict). Answers run in a sandboxed Python in a headless Chromium.
+more), results.jsonl (its verdict) and sitting.json (the settings). A folder that holds answers of the same settings is gone on with: a
+larger -n asks only for those that are missing, a sitting that was stopped for its rest; the files are as one sitting would have
+written them. Answers run in a sandboxed Python in a headless Chromium.
 
   errata ${habit.name} --adapter OUT/adapter -n ${habit.n} --out ${habit.name.toUpperCase()}`,
     flags: flagsOf(habit),
@@ -101,7 +107,6 @@ async function sitAndCount(habit: Habit, values: SittingValues, console: Console
     throw new InputError(`pass@${tooLarge} needs at least ${tooLarge} answers per problem: raise -n (now ${n}) or leave it out of -k.`);
   const problems = problemsOf(values);
   const out = values.out === null ? null : new OutFolder(callerPath(values.out));
-  out?.remove("samples.jsonl", "results.jsonl");
 
   const judging = openJudge(console.progress);
   judging.catch(() => {}); // reported below, after the engine's own message
@@ -112,17 +117,82 @@ async function sitAndCount(habit: Habit, values: SittingValues, console: Console
     const student = new EngineStudent(engine, adapter);
     const phase: Phase = habit.name === "eval" ? (adapter ? "after" : "before") : habit.name;
     const { temperature, seed } = values;
-    const sitting = { stage: habit.stage, phase, problems, n, temperature, seed, trained: adapter !== null, stream: habit.stage };
+    const known = out ? knownAnswers(out, phase, await settingsOf(habit, values, engine, adapter)) : new Map<string, Answer[]>();
+    if (out) rewrite(out, problems, known);
+    const sitting = { stage: habit.stage, phase, temperature, seed, trained: adapter !== null, stream: habit.stage };
     const manner = { style: values["prompt-style"], maxNewTokens: values["max-new-tokens"], timeoutMs: values["timeout-ms"] };
-    const answers = await pull(
-      sit(student, judge, { ...sitting, ...manner }, () => performance.now()),
-      out,
-      console,
-    );
+    for (const { missing, of } of whatIsMissing(problems, known, n)) {
+      const some = { problems: of, n: missing, first: of.map(() => n - missing) };
+      const asked = sit(student, judge, { ...sitting, ...manner, ...some }, () => performance.now());
+      for (const answers of await pull(asked, out, console)) {
+        const { task_id } = answers[0]!;
+        known.set(task_id, [...(known.get(task_id) ?? []), ...answers]);
+      }
+    }
+    if (out) rewrite(out, problems, known); // in the order in which one sitting would have written it
+    const answers = problems.map(({ taskId }) => known.get(taskId)!.slice(0, n));
     console.print(JSON.stringify(summaryOf(answers, ks, n, (performance.now() - started) / 1000)));
   } finally {
     await judge.close();
   }
+}
+
+async function settingsOf(habit: Habit, values: SittingValues, engine: Engine, adapter: Adapter | null): Promise<SittingSettings> {
+  const { model, gpu } = engine;
+  const adapterFile = adapter && (await adapterToFile(gpu, adapter));
+  return {
+    sitting: habit.name,
+    model: model.id,
+    model_sha256: model.sha256,
+    dtype: model.dtype,
+    adapter_sha256: adapterFile ? checksum(adapterFile) : "",
+    problems_sha256: problemsChecksum(values),
+    seed: values.seed,
+    temperature: values.temperature,
+    max_new_tokens: values["max-new-tokens"],
+    prompt_style: values["prompt-style"],
+    timeout_ms: values["timeout-ms"],
+  };
+}
+
+function checksum({ tensors }: AdapterFile): string {
+  const hash = createHash("sha256");
+  for (const [name, { data }] of tensors) hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return hash.digest("hex");
+}
+
+/** The answers that an earlier sitting of the same settings left in --out. */
+function knownAnswers(out: OutFolder, phase: Phase, settings: SittingSettings): Map<string, Answer[]> {
+  const there = readSettings(out.path);
+  const different = there ? settingsThatDiffer(there, settings) : [];
+  if (different.length > 0) {
+    throw new InputError(
+      `${out.path} holds a sitting of other settings: ${different.join(", ")}; give the same ones, or name another --out.`,
+    );
+  }
+  const known = there ? readAnswers(out.path, phase) : new Map<string, Answer[]>();
+  out.write(SETTINGS_FILE, `${JSON.stringify(settings, null, 2)}\n`);
+  return known;
+}
+
+/** Writes what is known, problem by problem; problems that are not asked this time come last. */
+function rewrite(out: OutFolder, problems: readonly Problem[], known: ReadonlyMap<string, readonly Answer[]>): void {
+  const asked = problems.map(({ taskId }) => taskId);
+  const others = [...known.keys()].filter((task) => !asked.includes(task));
+  const all = [...asked, ...others].flatMap((task) => known.get(task) ?? []);
+  out.begin("samples.jsonl", linesOf(all.map(sampleOf)));
+  out.begin("results.jsonl", linesOf(all.map(resultOf)));
+}
+
+function linesOf(rows: readonly unknown[]): string {
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+}
+
+/** The problems that lack answers, those that lack equally many together. */
+function whatIsMissing(problems: readonly Problem[], known: ReadonlyMap<string, readonly Answer[]>, n: number) {
+  const missing = (problem: Problem) => Math.max(0, n - (known.get(problem.taskId)?.length ?? 0));
+  const sizes = [...new Set(problems.map(missing))].filter((size) => size > 0);
+  return sizes.map((size) => ({ missing: size, of: problems.filter((problem) => missing(problem) === size) }));
 }
 
 function problemsOf(values: SittingValues): Problem[] {
@@ -143,8 +213,8 @@ async function pull(
     if (done) return value;
     if (value.type === "stage") progress.show(`${value.stage}: ${value.done} of ${value.total} answers`);
     if (value.type !== "answer") continue;
-    out?.append("samples.jsonl", `${JSON.stringify(sampleOf(value.answer))}\n`);
-    out?.append("results.jsonl", `${JSON.stringify(resultOf(value.answer))}\n`);
+    out?.append("samples.jsonl", linesOf([sampleOf(value.answer)]));
+    out?.append("results.jsonl", linesOf([resultOf(value.answer)]));
   }
 }
 
