@@ -1,17 +1,19 @@
-// y = scale * x weightᵀ + bias, or y += that. One invocation per 4x4 tile of y, in registers: every entry is summed over k in the
-// same order whatever the number of rows, so that a row's result does not depend on its batch.
+// y = scale * x weightᵀ + bias, or y += that. One invocation per tile of y of 4 or 8 rows and columns, in registers: every entry is
+// summed over k in the same order whatever the number of rows and the tile, so that a row's result does not depend on its batch.
 
-override K: u32;                        // columns of x, a multiple of 4
-override N: u32;                        // rows of weight
 override FORMAT: u32 = 0;               // of weight: 0 f32, 1 f16, 2 int8, 3 int4; all but f32 packed into words
 override BIAS: bool = false;
 override ACCUMULATE: bool = false;
+override TALL: bool = false;            // tiles of 8 rows instead of 4
+override WIDE: bool = false;            // tiles of 8 columns instead of 4
 
 struct Params {
   rows: u32,
   scale: f32,
   column: u32,                          // the first column of y that is written: a shard of a larger weight
   width: u32,                           // columns of y
+  K: u32,                               // columns of x, a multiple of 4
+  N: u32,                               // rows of weight
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;            // [rows, K]
@@ -38,10 +40,21 @@ fn weight4(i: u32) -> vec4f {
   return vec4f(bitcast<vec2f>(weight[2u * i]), bitcast<vec2f>(weight[2u * i + 1u]));
 }
 
+// Columns past the end repeat the last one and are not stored.
+fn four_columns(n: u32, k: u32) -> mat4x4f {
+  let q = params.K / 4u;
+  return mat4x4f(
+    weight4(min(n, params.N - 1u) * q + k),
+    weight4(min(n + 1u, params.N - 1u) * q + k),
+    weight4(min(n + 2u, params.N - 1u) * q + k),
+    weight4(min(n + 3u, params.N - 1u) * q + k),
+  );
+}
+
 fn store(row: u32, n: u32, sums: vec4f) {
-  if (row >= params.rows) { return; }
+  if (row >= params.rows || n >= params.N) { return; }
   let first = row * params.width + params.column + n;
-  for (var j = 0u; j < min(4u, N - n); j += 1u) {
+  for (var j = 0u; j < min(4u, params.N - n); j += 1u) {
     var value = params.scale * sums[j];
     if (BIAS) { value += bias[params.column + n + j]; }
     if (ACCUMULATE) { value += y[first + j]; }
@@ -51,39 +64,67 @@ fn store(row: u32, n: u32, sums: vec4f) {
 
 @compute @workgroup_size(8, 8)
 fn linear(@builtin(global_invocation_id) id: vec3u) {
-  let n = id.x * 4u;
-  let row = id.y * 4u;
-  if (n >= N || row >= params.rows) { return; }
-  let q = K / 4u;
-  // Rows and columns past the end repeat the last one and are not stored.
+  let n = id.x * select(4u, 8u, WIDE);
+  let row = id.y * select(4u, 8u, TALL);
+  if (n >= params.N || row >= params.rows) { return; }
+  let q = params.K / 4u;
+  let last = params.rows - 1u;          // rows past the end repeat it and are not stored
   let x0 = row * q;
-  let x1 = min(row + 1u, params.rows - 1u) * q;
-  let x2 = min(row + 2u, params.rows - 1u) * q;
-  let x3 = min(row + 3u, params.rows - 1u) * q;
-  let w0 = n * q;
-  let w1 = min(n + 1u, N - 1u) * q;
-  let w2 = min(n + 2u, N - 1u) * q;
-  let w3 = min(n + 3u, N - 1u) * q;
-  var y0 = vec4f(0.0);
-  var y1 = vec4f(0.0);
-  var y2 = vec4f(0.0);
-  var y3 = vec4f(0.0);
+  let x1 = min(row + 1u, last) * q;
+  let x2 = min(row + 2u, last) * q;
+  let x3 = min(row + 3u, last) * q;
+  let x4 = min(row + 4u, last) * q;
+  let x5 = min(row + 5u, last) * q;
+  let x6 = min(row + 6u, last) * q;
+  let x7 = min(row + 7u, last) * q;
+  var y0 = vec4f(0.0); var y1 = y0; var y2 = y0; var y3 = y0; var y4 = y0; var y5 = y0; var y6 = y0; var y7 = y0;
+  var z0 = y0; var z1 = y0; var z2 = y0; var z3 = y0; var z4 = y0; var z5 = y0; var z6 = y0; var z7 = y0;
   for (var k = 0u; k < q; k += 1u) {
-    let b0 = weight4(w0 + k);
-    let b1 = weight4(w1 + k);
-    let b2 = weight4(w2 + k);
-    let b3 = weight4(w3 + k);
-    let a0 = x[x0 + k];
-    let a1 = x[x1 + k];
-    let a2 = x[x2 + k];
-    let a3 = x[x3 + k];
-    y0 += vec4f(dot(a0, b0), dot(a0, b1), dot(a0, b2), dot(a0, b3));
-    y1 += vec4f(dot(a1, b0), dot(a1, b1), dot(a1, b2), dot(a1, b3));
-    y2 += vec4f(dot(a2, b0), dot(a2, b1), dot(a2, b2), dot(a2, b3));
-    y3 += vec4f(dot(a3, b0), dot(a3, b1), dot(a3, b2), dot(a3, b3));
+    let b = four_columns(n, k);
+    y0 += x[x0 + k] * b;
+    y1 += x[x1 + k] * b;
+    y2 += x[x2 + k] * b;
+    y3 += x[x3 + k] * b;
+    if (TALL) {
+      y4 += x[x4 + k] * b;
+      y5 += x[x5 + k] * b;
+      y6 += x[x6 + k] * b;
+      y7 += x[x7 + k] * b;
+    }
+    if (WIDE) {
+      let c = four_columns(n + 4u, k);
+      z0 += x[x0 + k] * c;
+      z1 += x[x1 + k] * c;
+      z2 += x[x2 + k] * c;
+      z3 += x[x3 + k] * c;
+      if (TALL) {
+        z4 += x[x4 + k] * c;
+        z5 += x[x5 + k] * c;
+        z6 += x[x6 + k] * c;
+        z7 += x[x7 + k] * c;
+      }
+    }
   }
   store(row, n, y0);
   store(row + 1u, n, y1);
   store(row + 2u, n, y2);
   store(row + 3u, n, y3);
+  if (TALL) {
+    store(row + 4u, n, y4);
+    store(row + 5u, n, y5);
+    store(row + 6u, n, y6);
+    store(row + 7u, n, y7);
+  }
+  if (WIDE) {
+    store(row, n + 4u, z0);
+    store(row + 1u, n + 4u, z1);
+    store(row + 2u, n + 4u, z2);
+    store(row + 3u, n + 4u, z3);
+    if (TALL) {
+      store(row + 4u, n + 4u, z4);
+      store(row + 5u, n + 4u, z5);
+      store(row + 6u, n + 4u, z6);
+      store(row + 7u, n + 4u, z7);
+    }
+  }
 }

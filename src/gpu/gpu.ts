@@ -2,6 +2,7 @@
 import { shaders } from "./shaders.ts";
 import { readSignature, type Signature } from "./signature.ts";
 import { bytesOf, type Dtype, numel, type Tensor } from "./tensor.ts";
+import { classOf, defaultTile, type ProductShape, type Tile, type TileChoices } from "./tiles.ts";
 
 export interface Dispatch {
   /** Values of the shader's `override`s: what is fixed when a model is loaded. */
@@ -59,8 +60,13 @@ export class Gpu {
   #scoped: Promise<string | null>[] = [];
   #canary: GPUBuffer;
 
+  /** Whether the adapter computes on the processor. */
+  readonly software: boolean;
+
   constructor(device: GPUDevice) {
     this.device = device;
+    const info: GPUAdapterInfo | undefined = device.adapterInfo; // younger than WebGPU itself
+    this.software = /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${info?.architecture} ${info?.description}`);
     this.#params = device.createBuffer({ label: "params", size: PARAMS_BYTES, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
     this.#canary = device.createBuffer({ label: "canary", size: 4, usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
     device.queue.writeBuffer(this.#canary, 0, Uint32Array.of(CANARY));
@@ -70,6 +76,16 @@ export class Gpu {
     device.lost.then((info) => {
       this.#failure ??= `the GPU device was lost (${info.reason}): ${info.message}`;
     });
+  }
+
+  /** Tiles that were measured on this adapter or recorded by a run; the defaults elsewhere. */
+  tiles: TileChoices = {};
+
+  /** The tile for a product of this shape. */
+  tileOf(shape: ProductShape): Tile {
+    const name = classOf(shape);
+    if (name === null) return "4x4";
+    return this.tiles[name] ?? defaultTile(this.software, shape.rows);
   }
 
   /** A tensor with a buffer of its own, filled with zeros. Freed by `free`. */

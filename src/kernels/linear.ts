@@ -10,7 +10,13 @@ export interface LinearOptions {
   readonly shard?: { readonly first: number; readonly rows: number };
 }
 
-interface Inputs {
+/** Rows and columns of the output that one invocation computes: 4 or 8. The result is the same bits. */
+export interface RegisterTile {
+  readonly tall: boolean;
+  readonly wide: boolean;
+}
+
+export interface LinearInputs {
   x: Tensor;
   weight: Tensor;
   scales?: Tensor | null;
@@ -21,7 +27,19 @@ interface Inputs {
  * y [rows, N] = scale * x [rows, K] weight [N, K]ᵀ + bias [N]. K must be a multiple of 4; weight is of any format, int8 and int4 with
  * their scales. With a shard, y and bias have a column for each row of the larger weight, and the shard's own are written.
  */
-export function linear(gpu: Gpu, { x, weight, scales, bias }: Inputs, { y }: { y: Tensor }, options: LinearOptions = {}): void {
+export function linear(
+  gpu: Gpu,
+  inputs: LinearInputs,
+  { y }: { y: Tensor },
+  { tall = false, wide = false, ...options }: LinearOptions & Partial<RegisterTile> = {},
+): void {
+  const { bindings, constants, params, flops } = linearCall(inputs, y, options);
+  const workgroups = [Math.ceil(params.N / (wide ? 64 : 32)), Math.ceil(params.rows / (tall ? 64 : 32))] as const;
+  gpu.run("linear", bindings, { y }, { constants: { ...constants, TALL: Number(tall), WIDE: Number(wide) }, params, workgroups, flops });
+}
+
+/** What linear and linear_tiled have in common: the checks, and all of the dispatch but its size. */
+export function linearCall({ x, weight, scales, bias }: LinearInputs, y: Tensor, options: LinearOptions) {
   const { scale = 1, accumulate = false } = options;
   const [rows = 0, K = 0] = x.shape;
   const [N = 0] = weight.shape;
@@ -30,12 +48,10 @@ export function linear(gpu: Gpu, { x, weight, scales, bias }: Inputs, { y }: { y
   expectShape(weight, [N, K]);
   expectShape(y, [rows, width]);
   if (bias) expectShape(bias, [width]);
-  const constants = { K, N, FORMAT: weightFormat(weight, scales), BIAS: Number(Boolean(bias)), ACCUMULATE: Number(accumulate) };
-  // Scales and bias that are not there are never read; the weight stands in.
-  gpu.run(
-    "linear",
-    { x, weight, scales: scales ?? weight, bias: bias ?? weight },
-    { y },
-    { constants, params: { rows, scale, column, width }, workgroups: [Math.ceil(N / 32), Math.ceil(rows / 32)], flops: 2 * rows * N * K },
-  );
+  return {
+    bindings: { x, weight, scales: scales ?? weight, bias: bias ?? weight }, // what is not there is never read; the weight stands in
+    constants: { FORMAT: weightFormat(weight, scales), BIAS: Number(Boolean(bias)), ACCUMULATE: Number(accumulate) },
+    params: { rows, scale, column, width, K, N },
+    flops: 2 * rows * N * K,
+  };
 }

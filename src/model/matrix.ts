@@ -2,9 +2,12 @@
 
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import { type ProductShape, tileSize } from "../gpu/tiles.ts";
 import { embedding } from "../kernels/embedding.ts";
-import { type LinearOptions, linear } from "../kernels/linear.ts";
-import { linearBackward } from "../kernels/linear_backward.ts";
+import { type LinearInputs, type LinearOptions, linear } from "../kernels/linear.ts";
+import { type LinearGradients, linearBackward } from "../kernels/linear_backward.ts";
+import { linearBackwardTiled } from "../kernels/linear_backward_tiled.ts";
+import { linearTiled } from "../kernels/linear_tiled.ts";
 
 /** A frozen matrix [N, K], or some of its rows. int8 and int4 (K a multiple of 32) have scales [N, K / 32]. */
 export interface Weight {
@@ -33,7 +36,7 @@ export function multiply(
   const rows = rowsIn(matrix);
   let first = 0;
   for (const { data, scales } of matrix) {
-    linear(gpu, { x, weight: data, scales, bias }, { y }, { ...options, shard: { first, rows } });
+    linearInTiles(gpu, { x, weight: data, scales, bias }, y, { ...options, shard: { first, rows } });
     first += data.shape[0]!;
   }
 }
@@ -49,10 +52,52 @@ export function multiplyBackward(
   let first = 0;
   for (const { data, scales } of matrix) {
     const shard = { first, rows };
-    linearBackward(gpu, { dy, weight: data, scales }, { dx }, { scale, accumulate: accumulate || first > 0, shard });
+    linearBackwardInTiles(gpu, { dy, weight: data, scales }, dx, { scale, accumulate: accumulate || first > 0, shard });
     first += data.shape[0]!;
   }
 }
+
+/** linear in the tile that the GPU has chosen for such shapes, or in `tile`. */
+export function linearInTiles(
+  gpu: Gpu,
+  inputs: LinearInputs,
+  y: Tensor,
+  options: LinearOptions,
+  tile = gpu.tileOf(forwardShape(inputs)),
+): void {
+  const { rows, columns, staged } = tileSize(tile);
+  if (staged) linearTiled(gpu, inputs, { y }, { ...options, tileRows: rows, tileColumns: columns });
+  else linear(gpu, inputs, { y }, { ...options, tall: rows === 8, wide: columns === 8 });
+}
+
+/** linear_backward in the tile that the GPU has chosen for such shapes, or in `tile`. */
+export function linearBackwardInTiles(
+  gpu: Gpu,
+  gradients: LinearGradients,
+  dx: Tensor,
+  options: LinearOptions,
+  tile = gpu.tileOf(backwardShape(gradients)),
+): void {
+  const { rows, columns, staged } = tileSize(tile);
+  if (staged) linearBackwardTiled(gpu, gradients, { dx }, { ...options, tileRows: rows, tileColumns: columns });
+  else linearBackward(gpu, gradients, { dx }, { ...options, tall: rows === 8, wide: columns === 8 });
+}
+
+const forwardShape = ({ x, weight }: LinearInputs): ProductShape => ({
+  product: "linear",
+  rows: x.shape[0]!,
+  columns: weight.shape[0]!,
+  inner: weight.shape[1]!,
+  dtype: weight.dtype,
+});
+
+const backwardShape = ({ dy, weight }: LinearGradients): ProductShape => ({
+  product: "linear_backward",
+  rows: dy.shape[0]!,
+  columns: weight.shape[1]!,
+  inner: weight.shape[0]!,
+  dtype: weight.dtype,
+});
 
 /** y [T, K] = the matrix's rows `ids` [T]. */
 export function gather(gpu: Gpu, { matrix, ids }: { matrix: Matrix; ids: Tensor }, { y }: { y: Tensor }): void {

@@ -106,6 +106,19 @@ gpuTest("a row of linear does not depend on the rows beside it", async ({ gpu, i
   expect(await gpu.read(alone)).toEqual((await gpu.read(all)).slice(6 * N, 7 * N));
 });
 
+gpuTest("linear gives the same bits in every tile", async ({ gpu, input, output }) => {
+  const [rows, K, N] = [21, 72, 45];
+  const tensors = { x: input("x", [rows, K], randomNormal("x", rows * K)), weight: input("weight", [N, K], randomNormal("weight", N * K)) };
+  const small = output("y", [rows, N]);
+  linear(gpu, tensors, { y: small });
+  const want = await gpu.read(small);
+  for (const tile of [{ tall: true }, { wide: true }, { tall: true, wide: true }]) {
+    const y = output("y", [rows, N]);
+    linear(gpu, tensors, { y }, tile);
+    expect(await gpu.read(y), JSON.stringify(tile)).toEqual(want);
+  }
+});
+
 gpuTest("linear names the tensor whose shape is wrong", async ({ gpu, input, output }) => {
   const x = input("x", [2, 8], new Float32Array(16));
   const weight = input("weight", [3, 4], new Float32Array(12));

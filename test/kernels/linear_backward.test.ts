@@ -72,6 +72,22 @@ gpuTest("linear_backward reads the columns of a shard", async ({ gpu, input, out
   expectClose("dx", await gpu.read(dx), reference(own, weight, K, N));
 });
 
+gpuTest("linear_backward gives the same bits in every tile", async ({ gpu, input, output }) => {
+  const [rows, K, N] = [21, 76, 45];
+  const tensors = {
+    dy: input("dy", [rows, N], randomNormal("dy", rows * N)),
+    weight: input("weight", [N, K], randomNormal("weight", N * K)),
+  };
+  const small = output("dx", [rows, K]);
+  linearBackward(gpu, tensors, { dx: small });
+  const want = await gpu.read(small);
+  for (const tile of [{ tall: true }, { wide: true }, { tall: true, wide: true }]) {
+    const dx = output("dx", [rows, K]);
+    linearBackward(gpu, tensors, { dx }, tile);
+    expect(await gpu.read(dx), JSON.stringify(tile)).toEqual(want);
+  }
+});
+
 test("the reference agrees with finite differences", () => {
   const [rows, K, N] = [2, 4, 3];
   const x = Float64Array.from(randomNormal("x", rows * K));

@@ -1,0 +1,44 @@
+// Which tile a product is computed in. Every tile sums every entry in the same order: the choice changes the speed, not the result.
+
+/** Rows x columns of an invocation, in registers. */
+const REGISTER_TILES = ["4x4", "8x4", "4x8", "8x8"] as const;
+/** Rows x columns of a workgroup of 256 invocations, staged in workgroup memory. */
+const WORKGROUP_TILES = ["64x64", "128x64", "128x128"] as const;
+export const TILES = [...REGISTER_TILES, ...WORKGROUP_TILES] as const;
+export type Tile = (typeof TILES)[number];
+
+/** The products that come in tiles: x weightᵀ and dy weight. */
+export type Product = "linear" | "linear_backward";
+
+/** The tile of each class of shapes, by classOf's names; what a run records. */
+export type TileChoices = Readonly<Record<string, Tile>>;
+
+export interface ProductShape {
+  readonly product: Product;
+  readonly rows: number;
+  readonly columns: number;
+  /** Length of the sums. */
+  readonly inner: number;
+  readonly dtype: string;
+}
+
+/** Shapes that share a tile: by the number of rows and the weight's format. null: too thin for the choice to matter (LoRA's). */
+export function classOf({ product, rows, columns, inner, dtype }: ProductShape): string | null {
+  if (columns <= 64 || inner <= 64) return null;
+  return `${product} ${dtype} ${rows <= 8 ? "1-8" : rows <= 64 ? "9-64" : "65+"} rows`;
+}
+
+/**
+ * What is taken where nothing was measured. On a graphics card all batches of sampling share a tile, as nothing has checked yet that its
+ * compiler keeps the order of the sums in the other.
+ */
+export function defaultTile(software: boolean, rows: number): Tile {
+  if (software) return rows <= 4 ? "4x8" : "8x8"; // docs/log.md, "Tiles on software adapters"
+  return rows > 64 ? "64x64" : "4x4";
+}
+
+/** A tile's rows and columns, and whether they are a workgroup's. */
+export function tileSize(tile: Tile): { rows: number; columns: number; staged: boolean } {
+  const [rows = 0, columns = 0] = tile.split("x").map(Number);
+  return { rows, columns, staged: WORKGROUP_TILES.some((t) => t === tile) };
+}
