@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { findChromium, softwareDriver } from "./find_chromium.mjs";
-import { runTool } from "./install.mjs";
+import { aptInstall, isDebianRoot, runTool } from "./install.mjs";
 
 const LOADER = "libvulkan.so.1";
 
@@ -63,16 +63,4 @@ function hasVulkanLoader() {
     if (existsSync(join(root, LOADER))) return true;
     return readdirSync(root).some((name) => name.endsWith("-linux-gnu") && existsSync(join(root, name, LOADER)));
   });
-}
-
-function isDebianRoot() {
-  return process.getuid?.() === 0 && existsSync("/etc/debian_version");
-}
-
-/** @param {string[]} packages */
-function aptInstall(packages) {
-  console.log(`Installing ${packages.join(" and ")} (apt-get) ...`);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  spawnSync("apt-get", ["update", "-qq"], { env, stdio: "inherit" });
-  spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { env, stdio: "inherit" });
 }

@@ -53,6 +53,19 @@ export function requireNode() {
   throw new Error(`Errata needs Node ${OLDEST_NODE.join(".")} or newer, and this is ${process.versions.node}: install a newer one.`);
 }
 
+/** Whether apt-get may install what is missing. */
+export function isDebianRoot() {
+  return process.getuid?.() === 0 && existsSync("/etc/debian_version");
+}
+
+/** @param {string[]} packages */
+export function aptInstall(packages) {
+  console.log(`Installing ${packages.join(" and ")} (apt-get) ...`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  spawnSync("apt-get", ["update", "-qq"], { env, stdio: "inherit" });
+  spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { env, stdio: "inherit" });
+}
+
 /** npm leaves a lock file in node_modules when it has finished; what it lists is what is there. */
 function isInstalled() {
   const installedLock = join(repository, "node_modules", ".package-lock.json");

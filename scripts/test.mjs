@@ -5,9 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { countTests } from "./count_tests.mjs";
 import { ensureChromium, ensureVulkan } from "./ensure_chromium.mjs";
+import { ensurePython } from "./ensure_python.mjs";
 import { ensureDependencies, fail, requireNode, runTool } from "./install.mjs";
 
 /** @typedef {import("./count_tests.mjs").Count} Count */
+
+const INTEROP_TESTS = "test/interop/interop.test.ts";
 
 /**
  * One check that passes or fails as a whole.
@@ -27,16 +30,39 @@ function check(name, program, args) {
  */
 function runVitest(words) {
   const chromium = ensureChromium();
-  const env = { ...process.env, ...ensureVulkan(chromium), ERRATA_CHROMIUM: chromium };
+  const interop = prepareInterop(words);
+  const env = { ...process.env, ...ensureVulkan(chromium), ...interop.env, ERRATA_CHROMIUM: chromium };
   const folder = mkdtempSync(join(tmpdir(), "errata-test-"));
   const report = join(folder, "report.json");
   try {
     console.log("\nTests");
-    const args = ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...words];
+    const args = ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...interop.args, ...words];
     const status = runTool("vitest/vitest.mjs", args, env);
-    return existsSync(report) ? countTests(JSON.parse(readFileSync(report, "utf8")), status) : { passed: 0, failed: 1 };
+    const count = existsSync(report) ? countTests(JSON.parse(readFileSync(report, "utf8")), status) : { passed: 0, failed: 1 };
+    return { ...count, failed: count.failed + interop.failed };
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The Python of the interop tests, where the words name them. Without a Python they are left out, which counts as a failure where
+ * ERRATA_INTEROP says that they are required (in CI); packages that cannot be installed are a failure everywhere.
+ * @param {string[]} words
+ * @returns {{ env: Record<string, string>, args: string[], failed: number }}
+ */
+function prepareInterop(words) {
+  const nothing = { env: {}, args: [], failed: 0 };
+  if (words.length > 0 && !words.some((word) => INTEROP_TESTS.includes(word))) return nothing;
+  const leftOut = { env: {}, args: ["--exclude", INTEROP_TESTS] };
+  try {
+    const python = ensurePython();
+    if (python) return { ...nothing, env: { ERRATA_PYTHON: python } };
+    console.log(`\n${INTEROP_TESTS} is skipped: there is no Python 3.10 or newer with venv here to run PyTorch, PEFT and TRL in.`);
+    return { ...leftOut, failed: process.env.ERRATA_INTEROP === "required" ? 1 : 0 };
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    return { ...leftOut, failed: 1 };
   }
 }
 

@@ -49,7 +49,11 @@ export function readJsonLines<T>(path: string): T[] {
 
 /** The float32 tensors of a safetensors file, by a reader that shares nothing with the one under test. */
 export function readSafetensors(path: string): Map<string, GoldenTensor> {
-  const bytes = readBytes(path);
+  return tensorsOf(readBytes(path));
+}
+
+/** The same of a file's bytes. */
+export function tensorsOf(bytes: Uint8Array): Map<string, GoldenTensor> {
   const begin = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   const header: Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }> = JSON.parse(
     new TextDecoder().decode(bytes.subarray(8, begin)),
@@ -57,7 +61,7 @@ export function readSafetensors(path: string): Map<string, GoldenTensor> {
   const tensors = new Map<string, GoldenTensor>();
   for (const [name, { dtype, shape, data_offsets: offsets }] of Object.entries(header)) {
     if (name === "__metadata__") continue;
-    if (dtype !== "F32") throw new Error(`${path}: ${name} is ${dtype}, not F32.`);
+    if (dtype !== "F32") throw new Error(`${name} is ${dtype}, not F32.`);
     const data = new Uint8Array(bytes.subarray(begin + offsets[0], begin + offsets[1]));
     tensors.set(name, { shape, data: new Float32Array(data.buffer) });
   }

@@ -1,0 +1,12 @@
+// The command line in this process: what the program does, without its start.
+import { main } from "../src/cli/main.ts";
+
+/** Runs a command; gives its exit status and what it wrote. */
+export async function errata(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+  let [stdout, stderr] = ["", ""];
+  const status = await main(args, {
+    stdout: { write: (text: string) => (stdout += text) },
+    stderr: Object.assign(Object.create(process.stderr), { isTTY: false, write: (text: string) => (stderr += text) }),
+  });
+  return { status, stdout, stderr };
+}
