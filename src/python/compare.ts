@@ -194,6 +194,7 @@ export function equals(a: PyValue, b: PyValue): boolean {
   if (a.type === "none" && b.type === "none") return true;
   if (a.type === "str" && b.type === "str") return a.literal === b.literal;
   if (a.type === "type" && b.type === "type") return a.name === b.name;
+  if (a.type === "digest" && b.type === "digest") return a.of === b.of && a.sha256 === b.sha256;
   if (a.type === "range" && b.type === "range") return rangeKey(a) === rangeKey(b);
   for (const type of ["list", "tuple", "deque"] as const) {
     if (a.type === type && b.type === type) return sequencesEqual(a.items, b.items);
@@ -214,6 +215,7 @@ export function truthy(value: PyValue): boolean {
     case "opaque":
       return value.truth;
     case "type":
+    case "digest":
       return true;
     case "str":
       return value.literal.length > 2;
@@ -241,6 +243,7 @@ export function truthy(value: PyValue): boolean {
 export function typeName(value: PyValue): string {
   if (value.type === "none") return "NoneType";
   if (value.type === "opaque") return value.name;
+  if (value.type === "digest") return value.of;
   return value.type === "fraction" ? "Fraction" : value.type === "decimal" ? "Decimal" : value.type;
 }
 

@@ -75,6 +75,8 @@ function whole(value: PyValue): string {
       return `Decimal('${value.text}')`;
     case "type":
       return `<class '${value.name}'>`;
+    case "digest":
+      return `<${value.of} of too many ${value.of === "list" || value.of === "tuple" ? "items" : "characters"}>`;
     case "opaque":
       return `<${typeName(value)}>`;
   }

@@ -2,7 +2,7 @@
 //
 // value = N | T | F | i HEX ; | f REPR ; | c REPR , REPR ; | s LITERAL | b LITERAL | B LITERAL (bytearray) | [ value* ] list
 //       | ( value* ) tuple | { value* } set | < value* > frozenset | Q value* ] deque | D (key value)* E dict
-//       | r HEX , HEX , HEX ; range | / HEX , HEX ; Fraction | m TEXT ; Decimal | y NAME ; type | O TRUTH LITERAL opaque
+//       | h TYPE , HEX ; digest of a value too large to go out | r HEX , HEX , HEX ; range | / HEX , HEX ; Fraction | m TEXT ; Decimal | y NAME ; type | O TRUTH LITERAL opaque
 // LITERAL is Python's ascii() of the string or bytes.
 
 export type PyValue =
@@ -20,6 +20,8 @@ export type PyValue =
   | { readonly type: "fraction"; readonly numerator: bigint; readonly denominator: bigint }
   | { readonly type: "decimal"; readonly text: string }
   | { readonly type: "type"; readonly name: string }
+  /** A value too large to go out whole: the SHA-256 of its text. */
+  | { readonly type: "digest"; readonly of: string; readonly sha256: string }
   /** Anything else, too large or too deep: known by the name of its type and its truth only. It equals nothing. */
   | { readonly type: "opaque"; readonly name: string; readonly truth: boolean };
 
@@ -67,6 +69,8 @@ class ValueReader {
         return { type: "range", start: readHex(this.until(",")), stop: readHex(this.until(",")), step: readHex(this.until(";")) };
       case "/":
         return { type: "fraction", numerator: readHex(this.until(",")), denominator: readHex(this.until(";")) };
+      case "h":
+        return { type: "digest", of: this.until(","), sha256: this.until(";") };
       case "m":
         return { type: "decimal", text: this.until(";") };
       case "y":

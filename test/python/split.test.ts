@@ -110,12 +110,12 @@ describe("asserts that are split", () => {
 
 describe("what runs inside", () => {
   test.each([
-    ["a loop", "for x in range(3):\n    assert f(x) == x"],
-    ["another library's comparison", "import numpy as np\nassert np.allclose(f(2), 3)"],
+    ["a loop over what the answer gives", "for x in f(3):\n    assert f(x) == x"],
+    ["another library's comparison", "import textwrap as np\nassert np.allclose(f(2), 3)"],
     ["an unknown comparison that gets the result and the expected value", "assert close(f(2), 3)"],
     ["a helper of the tests", "def helper(v):\n    return v\nassert helper(f(2)) == 3"],
     ["a list that the answer may have changed", "x = [3, 1]\nassert f(x) == sorted(x)"],
-    ["a random expected value", "import random\nx = random.random()\nassert f(2) == x"],
+    ["an input drawn inside the call", "import random\nassert f(random.random()) == 1"],
     ["a generator over cases", "assert all(f(x) == y for x, y in [(1, 2)])"],
   ])("%s", (_, source) => {
     const result = plan([source]);
@@ -124,7 +124,7 @@ describe("what runs inside", () => {
   });
   test("only the statement that needs it", () => {
     const result = plan([
-      "def check(candidate):\n    assert candidate(1) == 2\n    for x in range(2):\n        assert candidate(x) == x + 1\n",
+      "def check(candidate):\n    assert candidate(1) == 2\n    while True:\n        assert candidate(1) == 2\n        break\n",
     ]);
     expect(result.steps.map((step) => step.kind)).toEqual(["run", "value", "inside"]);
   });
@@ -172,5 +172,41 @@ describe("the encoder", () => {
   test("an object's truth goes along", () => {
     expect(encoded("{}.keys()")).toBe("O0'dict_keys'");
     expect(encoded("{1: 2}.keys()")).toBe("O1'dict_keys'");
+  });
+});
+
+describe("loops and branches over what the tests know", () => {
+  test.each([
+    ["a range", "for x in range(2, 4):\n    assert f(x, x + 1) == str(x)", ["value f(2, 2 + 1)", "value f(3, 3 + 1)"], ["'2'", "'3'"]],
+    ["a list of pairs", "for a, b in [(1, 2), (3, 4)]:\n    assert f(a) == b", ["value f(1)", "value f(3)"], ["2", "4"]],
+    ["zip and enumerate", "for i, (a, b) in enumerate(zip([1], [2])):\n    assert f(a) == b + i", ["value f(1)"], ["2"]],
+    ["a branch", "for a in [1, 2]:\n    if a > 1:\n        assert f(a) == a", ["value f(2)"], ["2"]],
+    [
+      "values worked out on the way",
+      "for n in [2]:\n    xs = []\n    for i in range(n):\n        xs.append(i)\n    assert f(xs) == n",
+      ["value f([0, 1])"],
+      ["2"],
+    ],
+    ["what the answer gave before", "for s in ['a']:\n    t = g(s)\n    assert f(t) == s", ["run t = g('a')", "value f(t)"], ["'a'"]],
+  ])("%s", (_, source, sources, expected) => {
+    expect([steps(plan([source])), constants(plan([source]))]).toEqual([sources, expected]);
+  });
+  test("random inputs are drawn outside, and go inside as they came out", () => {
+    const drawn = plan(["import random\nfor _ in range(3):\n    x = random.randint(0, 9)\n    assert f(x) == x"]);
+    const inputs = steps(drawn).flatMap((step) => /^value f\((\d)\)$/.exec(step)?.[1] ?? []);
+    expect(inputs).toHaveLength(3);
+    expect(constants(drawn)).toEqual(inputs);
+    const expected = plan(["import random\nx = random.random()\nassert f(2) == x"]);
+    expect(steps(expected).at(-1)).toBe("value f(2)");
+  });
+  test.each([
+    ["over what the answer gives", "for x in f(3):\n    assert x > 0"],
+    ["without an end", "while True:\n    assert f(1) == 1\n    break"],
+    ["too long", "for x in range(10 ** 9):\n    assert f(x) == x"],
+  ])("a loop %s runs inside", (_, source) => {
+    expect(steps(plan([source]))).toEqual([`inside ${source}`]);
+  });
+  test("tests that need a module that is not there cannot be run", () => {
+    expect(() => plan(["import numpy as np\nassert f(1) == 1"])).toThrow("the tests import numpy, which this Python has not");
   });
 });

@@ -4,10 +4,12 @@ from builtins import BaseException, ascii, bool, bytearray, bytes, complex, dict
 from collections import Counter, OrderedDict, deque
 from decimal import Decimal
 from fractions import Fraction
+from hashlib import sha256
 
 MAX_TEXT = 1 << 20  # characters
 MAX_ITEMS = 100_000  # of one container
 MAX_DEPTH = 64
+MAX_DIGESTED = 1 << 26  # characters of a value of which only a digest goes out
 
 _mro = type.__dict__["__mro__"].__get__
 _namespace = type.__dict__["__dict__"].__get__
@@ -31,6 +33,8 @@ _start, _stop, _step = (range.__dict__[name].__get__ for name in ("start", "stop
 _numerator, _denominator = (Fraction.__dict__[name].__get__ for name in ("_numerator", "_denominator"))
 _decimal_str = Decimal.__str__
 _join = "".join
+_is_whole = float.is_integer
+_ascii_bytes = str.encode
 _backwards = slice(None, None, -1)
 _all = slice(None)
 
@@ -67,8 +71,41 @@ def _opaque(value, name=None):
     return "O" + truth + ascii(name or _concat("", _type_name(type(value))))
 
 
-def _too_large(kind):
-    return _opaque(True, _type_name(kind) + " of too many characters")
+def _digest(value, base):
+    """A value too large to go out whole, as a digest that equal values share: of a text, or of lists and tuples of scalars. Numbers are
+    written by value, since 1 == 1.0 == True."""
+    hashed, stack, size = sha256(), [value], 0
+    parts = []
+    while stack:
+        item = _pop(stack)
+        kind = type(item)
+        own = kind if kind is int or kind is float else _honest_base(kind)
+        container = _items(item, own) if own is list or own is tuple else None
+        if kind is int:
+            text = "i" + _hex(item, "x") + ";"
+        elif kind is _Close:
+            text = item.text
+        elif container:
+            text, closing, _, children = container
+            _append(stack, _Close(closing))
+            _list_extend(stack, children())
+        elif own is bool or (own is float and _is_whole(item)):
+            text = "i" + _hex(int(item), "x") + ";"
+        elif item is None:
+            text = "N"
+        elif own is str:
+            text = "s" + ascii(_concat("", item))
+        else:
+            text = _scalar(item, own) if own is int or own is float or own is bytes else None
+        if text is None or size > MAX_DIGESTED:
+            return _opaque(True, _type_name(base) + " of too many characters")
+        size += _str_len(text)
+        _append(parts, text)
+        if _list_len(parts) >= 4096:
+            hashed.update(_ascii_bytes(_join(parts)))
+            parts = []
+    hashed.update(_ascii_bytes(_join(parts)))
+    return "h" + _type_name(base) + "," + hashed.hexdigest() + ";"
 
 
 def _items(value, base):
@@ -97,11 +134,11 @@ def _scalar(value, base):
     if base is float:
         return "f" + _float_repr(value) + ";"
     if base is str:
-        return "s" + ascii(_concat("", value)) if _str_len(value) <= MAX_TEXT else _too_large(base)
+        return "s" + ascii(_concat("", value)) if _str_len(value) <= MAX_TEXT else _digest(value, base)
     if base is bytes:
-        return "b" + _bytes_repr(value) if _bytes_len(value) <= MAX_TEXT else _too_large(base)
+        return "b" + _bytes_repr(value) if _bytes_len(value) <= MAX_TEXT else _digest(value, base)
     if base is bytearray:
-        return "B" + _bytes_repr(bytes(_bytearray_bytes(value, _all))) if _bytearray_len(value) <= MAX_TEXT else _too_large(base)
+        return "B" + _bytes_repr(bytes(_bytearray_bytes(value, _all))) if _bytearray_len(value) <= MAX_TEXT else _opaque(True, "bytearray of too many characters")
     if base is complex:
         return "c" + _float_repr(_real(value)) + "," + _float_repr(_imag(value)) + ";"
     if base is range:
@@ -137,8 +174,10 @@ def encode(value):
         container = _items(item, base)
         if container:
             opening, closing, length, children = container
-            if length > MAX_ITEMS or depth >= MAX_DEPTH:
-                return _opaque(True, _type_name(base) + (" nested too deep" if depth >= MAX_DEPTH else " of too many items"))
+            if depth >= MAX_DEPTH:
+                return _opaque(True, _type_name(base) + " nested too deep")
+            if length > MAX_ITEMS:
+                return _digest(value, _honest_base(type(value)))
             depth += 1
             size += length
             _append(out, opening)
@@ -149,5 +188,5 @@ def encode(value):
             size += _str_len(text)
             _append(out, text)
         if size > MAX_TEXT:
-            return _too_large(type(value))
+            return _digest(value, _honest_base(type(value)))
     return _join(out)

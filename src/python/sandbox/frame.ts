@@ -22,7 +22,7 @@ const PLAN_TIMEOUT_MS = 20_000;
 const RESTORE_TIMEOUT_MS = 20_000;
 const MAX_SLACK = 4; // how many times slower than at its best the machine may be counted
 const ALONE_PATIENCE_MS = 2_000; // after which a run that wants to be alone stops others from starting
-const MAX_RESULTS_CHARACTERS = 4 << 20; // of one run
+const MAX_RESULTS_CHARACTERS = 16 << 20; // of one run
 /** What the canary gives in an interpreter in order. */
 const CANARY = "([i2a;[s'1's'4']s'0004-'i2;]i6;i1;i2;Ti56bc75e2d63100000;s'aaa')";
 

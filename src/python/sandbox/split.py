@@ -1,7 +1,9 @@
 # Splits tests into what the answer's interpreter may see (calls) and what it may not (expected values and the comparison). It runs
 # in an interpreter of its own, in which no answer ever runs. The plan's grammar is in ../plan.ts.
 import ast
+import importlib.util
 import json
+import random
 import sys
 from builtins import *  # noqa: F403
 
@@ -15,6 +17,9 @@ PURE_BUILTINS = {
 PURE_MODULES = {
     *"math cmath string collections itertools functools fractions decimal operator re statistics heapq bisect copy json typing".split()
 }
+# Modules that give another value at every call: what a test draws is drawn here, once, and goes inside as it came out.
+DRAWING_MODULES = {"random"}
+MAX_UNROLLED = 5000  # passes through the loops of one test
 # What may be wrapped around a call inside the answer's interpreter: it gives a value, never a comparison.
 WRAPPERS = {
     *("abs bool dict filter float frozenset int isinstance len list map max min repr reversed round set sorted str sum tuple type"
@@ -32,6 +37,15 @@ class CannotSplit(Exception):
     """The expression has to run inside."""
 
 
+class CannotRun(Exception):
+    """The tests need what is not there."""
+
+
+def must_exist(module):
+    if module and importlib.util.find_spec(module.split(".")[0]) is None:
+        raise CannotRun(f"the tests import {module}, which this Python has not")
+
+
 def names_in(node):
     return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
 
@@ -44,6 +58,8 @@ class Splitter:
         self.candidates = {entry_point}  # the names under which the tests call the answer
         self.namespace = {"__name__": "tests"}
         self.pure = PURE_BUILTINS - {entry_point}  # names whose value is the same here and inside
+        self.local = set()  # names whose value is known only here: it goes inside as a literal
+        self.unrolled = 0
         self.own = set()  # names that the tests define and that are not pure: never part of the answer
         self.values = {}  # name -> the expression of the value that it was given
         self.passed = set()  # names given to the answer, which may have changed what they hold
@@ -76,6 +92,13 @@ class Splitter:
 
     def statement(self, node):
         """One statement of a test: a check where it is an assert that can be split, else it runs inside."""
+        try:
+            self.split_statement(node)
+        except CannotSplit:
+            self.forget(node)
+            self.step("inside", ast.unparse(node))
+
+    def split_statement(self, node):
         if isinstance(node, ast.Assert):
             self.assertion(node.test, node)
         elif isinstance(node, (ast.Pass, ast.Global)) or (isinstance(node, ast.Expr) and isinstance(node.value, (ast.Constant, ast.Name))):
@@ -86,11 +109,95 @@ class Splitter:
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             self.assign(node.targets[0].id, node)
         elif isinstance(node, ast.Expr) and self.is_call_of_answer(node.value):
-            self.step("run", ast.unparse(node))
-            self.passed |= names_in(node)
+            self.call(node)
+        elif isinstance(node, (ast.For, ast.If)):
+            self.known_or_inside(node)
         else:
             self.forget(node)
             self.step("inside", ast.unparse(node))
+
+    def call(self, node):
+        self.step("run", ast.unparse(self.with_literals(node)))
+        self.passed |= names_in(node)
+
+    # -- loops and branches over what is known here --------------------------------------------------------------------------------
+
+    def known_or_inside(self, node):
+        """A loop or branch that depends on nothing of the answer, statement by statement as it goes; any other runs inside."""
+        before = len(self.steps), len(self.checks)
+        names = [set(known) for known in (self.pure, self.own, self.local, self.passed)], dict(self.values), dict(self.namespace)
+        drawn = random.getstate()
+        try:
+            self.known(node)
+        except CannotSplit:
+            del self.steps[before[0] :], self.checks[before[1] :]
+            (self.pure, self.own, self.local, self.passed), self.values, self.namespace = names
+            random.setstate(drawn)
+            self.forget(node)
+            self.step("inside", ast.unparse(node))
+
+    def known(self, node):
+        """A statement in a loop that is unrolled: what it changes is known here only."""
+        if isinstance(node, ast.For):
+            for item in self.evaluate(node.iter):
+                self.unrolled += 1
+                if self.unrolled > MAX_UNROLLED:
+                    raise CannotSplit
+                self.bind(node.target, item)
+                self.each(node.body)
+            self.each(node.orelse)
+        elif isinstance(node, ast.If):
+            self.each(node.body if self.evaluate(node.test) else node.orelse)
+        elif isinstance(node, ast.Assert):
+            tree = self.expression(node.test)
+            self.checks.append({"test": self.test, "after": len(self.steps), "text": ast.unparse(node.test), "tree": tree})
+        elif isinstance(node, ast.Expr) and self.is_call_of_answer(node.value):
+            self.call(node)
+        elif isinstance(node, ast.Assign) and self.is_call_of_answer(node.value) and isinstance(node.targets[0], ast.Name):
+            self.assign(node.targets[0].id, node)
+        elif isinstance(node, (ast.Assign, ast.AugAssign, ast.Expr)) and not self.mentions_answer(node):
+            self.execute_here(node)
+        elif not isinstance(node, ast.Pass):
+            raise CannotSplit
+
+    def each(self, body):
+        for statement in body:
+            self.known(statement)
+
+    def bind(self, target, value):
+        """`target = value`, as a loop does it."""
+        self.namespace["_item"] = value
+        self.execute_here(ast.fix_missing_locations(ast.Assign([target], ast.Name("_item", ast.Load()))), {"_item"})
+
+    def execute_here(self, node, given=frozenset()):
+        loaded = {child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load)}
+        stored = {child.id for child in ast.walk(node) if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load)}
+        if not loaded - self.bound_in(node) <= self.pure | given or not self.execute(node):
+            raise CannotSplit
+        for name in stored:
+            self.values.pop(name, None)
+            self.own.discard(name)
+            self.passed.discard(name)
+        self.pure |= stored
+        self.local |= stored
+
+    def evaluate(self, node):
+        """The value, as it is here, of an expression that needs nothing of the answer."""
+        if not names_in(node) - self.bound_in(node) <= self.pure:
+            raise CannotSplit
+        try:
+            return eval(compile(ast.Expression(node), "<tests>", "eval"), self.namespace)
+        except Exception as error:
+            raise CannotSplit from error
+
+    def with_literals(self, node):
+        """The expression with what is known only here written out."""
+        wanted = names_in(node) & self.local
+        if not wanted:
+            return node
+        if wanted & self.bound_in(node):
+            raise CannotSplit
+        return ast.fix_missing_locations(Literals(self.namespace, wanted).visit(ast.parse(ast.unparse(node)).body[0]))
 
     def assertion(self, expression, node):
         """`assert expression`, split into steps and a check, or run inside."""
@@ -105,13 +212,18 @@ class Splitter:
 
     def assign(self, name, node):
         """`name = value`: known here when it is pure, a value of the answer when it calls it, unknown otherwise."""
+        draws = self.draws(node.value)
+        source = ast.unparse(self.with_literals(node.value))
         self.forget(node)
-        self.step("run", ast.unparse(node))
+        self.step("run", f"{name} = {source}")
         if self.is_call_of_answer(node.value):
             self.values[name] = node.value
             self.passed |= names_in(node.value)
             return
         try:
+            if draws:
+                self.execute_here(node)
+                return
             self.constant(node.value)
             self.execute(node)
             self.pure.add(name)
@@ -119,14 +231,20 @@ class Splitter:
         except CannotSplit:
             self.own.add(name)
 
+    def draws(self, node):
+        return any(self.namespace.get(name) is random or getattr(self.namespace.get(name), "__self__", None) is random._inst
+                   or isinstance(self.namespace.get(name), random.Random) for name in names_in(node) & self.pure)
+
     def define(self, node):
         """An import, function or class of the tests: pure modules are known here, everything else is only known not to be the answer's."""
         if isinstance(node, ast.Import):
             for alias in node.names:
-                self.know((alias.asname or alias.name).split(".")[0], alias.name in PURE_MODULES, node)
+                must_exist(alias.name)
+                self.know((alias.asname or alias.name).split(".")[0], alias.name in PURE_MODULES | DRAWING_MODULES, node)
         elif isinstance(node, ast.ImportFrom):
+            must_exist(node.module)
             for alias in node.names:
-                self.know(alias.asname or alias.name, node.module in PURE_MODULES, node)
+                self.know(alias.asname or alias.name, node.module in PURE_MODULES | DRAWING_MODULES, node)
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             self.know(node.name, False, node)
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
@@ -141,6 +259,7 @@ class Splitter:
     def know(self, name, pure, node):
         self.pure.discard(name)
         self.own.discard(name)
+        self.local.discard(name)
         self.values.pop(name, None)
         if pure and self.execute(node):
             self.pure.add(name)
@@ -159,6 +278,7 @@ class Splitter:
         for child in ast.walk(node):
             if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load):
                 self.pure.discard(child.id)
+                self.local.discard(child.id)
                 self.values.pop(child.id, None)
                 self.own.add(child.id)
 
@@ -240,15 +360,17 @@ class Splitter:
     def function(self, node):
         """abs(...), round(...) and math.isclose(...) around something that is not a plain call."""
         name = ast.unparse(node.func).removeprefix("math.")
-        known = name in ("abs", "round") or (name in MATH and ("math" in self.pure or name in self.pure))
+        known = name in ("abs", "round") or (name in MATH and not names_in(node.func) & self.own)
         if not known or any(isinstance(argument, ast.Starred) for argument in node.args):
             raise CannotSplit
         named = {keyword.arg: self.expression(keyword.value) for keyword in node.keywords if keyword.arg}
         return {"op": "function", "name": name, "of": [self.expression(argument) for argument in node.args], "named": named}
 
     def value(self, node):
+        if self.draws(node):
+            raise CannotSplit
         self.passed |= names_in(node)
-        return {"op": "step", "step": self.step("value", ast.unparse(node))}
+        return {"op": "step", "step": self.step("value", ast.unparse(self.with_literals(node)))}
 
     def mentions_answer(self, node):
         return any(self.is_answers(name) for name in names_in(node) - self.bound_in(node))
@@ -315,6 +437,25 @@ class Splitter:
         return text
 
 
+class Literals(ast.NodeTransformer):
+    """Writes names out as the values that they have."""
+
+    def __init__(self, namespace, names):
+        self.namespace, self.names = namespace, names
+
+    def visit_Name(self, node):
+        if node.id not in self.names or not isinstance(node.ctx, ast.Load):
+            return node
+        value = self.namespace[node.id]
+        try:
+            literal = ast.parse(repr(value), mode="eval").body
+            if encode(ast.literal_eval(literal)) == encode(value):
+                return literal
+        except (ValueError, SyntaxError, TypeError):
+            pass
+        raise CannotSplit
+
+
 UNITTEST = {
     "assertEqual": "{} == {}", "assertNotEqual": "{} != {}", "assertTrue": "{}", "assertFalse": "not {}", "assertIs": "{} is {}",
     "assertIsNone": "{} is None", "assertIsNotNone": "{} is not None", "assertIn": "{} in {}", "assertNotIn": "{} not in {}",
@@ -342,13 +483,18 @@ def holds_opaque(value):
 
 def plan(entry_point, setup, tests):
     """The plan of a problem's tests as JSON: {"steps", "checks"}, or {"error"} with one sentence when a test does not parse."""
+    random.seed(0)
     try:
         splitter = Splitter(entry_point, setup)
     except (SyntaxError, ValueError) as error:
         return json.dumps({"error": f"the setup of the tests does not parse: {error}"})
+    except CannotRun as error:
+        return json.dumps({"error": str(error)})
     for index, source in enumerate(json.loads(tests)):
         try:
             splitter.split_test(index, source)
         except (SyntaxError, ValueError) as error:
             return json.dumps({"error": f"test {index + 1} does not parse: {error}"})
+        except (CannotRun, RecursionError) as error:
+            return json.dumps({"error": f"test {index + 1} cannot run: {error}"})
     return json.dumps({"steps": splitter.steps, "checks": splitter.checks})
