@@ -1,7 +1,8 @@
 import { Icon } from "./icons.tsx";
 import { type Session, useSession } from "./session.ts";
 import { ShareMenu } from "./share_menu.tsx";
-import { isSeed, METHODS, PRESETS, VIEWS } from "./url_config.ts";
+import { isSeed, METHODS, PRESETS } from "./url_config.ts";
+import { VIEWS } from "./views.ts";
 
 function Brand() {
   return (

@@ -18,8 +18,9 @@ const WORDS: readonly (readonly [string, string])[] = [
 
 const KEYS: readonly (readonly [string, string])[] = [
   ["Space", "start, pause, resume"],
-  ["S", "one step, while paused"],
-  ["← →", "from answer to answer, in the notebook"],
+  ["S", "on to the end of the next training step"],
+  ["← →", "two seconds back or on in a recorded run; from answer to answer in the notebook"],
+  ["1 … 5", "the views"],
   ["?", "this help"],
   ["Esc", "close"],
 ];
@@ -42,7 +43,19 @@ export function HelpDialog() {
       </div>
       <p>
         A small language model answers Python problems. Its wrong answers are collected, sorted by error, and used to train it, right here
-        in the browser. The method is called AP2O: exam, analysis, correction, quiz. Press Start and follow the yellow mark.
+        in the browser. The method is called AP2O: exam, analysis, correction, quiz. Press Start and follow the yellow mark, or{" "}
+        <button
+          type="button"
+          class="link"
+          disabled={session.busy.value}
+          onClick={() => {
+            dialog.current?.close();
+            session.beginLesson("first-run");
+          }}
+        >
+          take the lesson
+        </button>{" "}
+        (ten minutes, no GPU needed).
       </p>
       <dl>
         {WORDS.map(([word, text]) => (

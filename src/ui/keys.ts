@@ -1,9 +1,15 @@
 // The page's keys. A key that a focused control needs for itself stays the control's.
 
-export type KeyAction = "toggle" | "step" | "help";
+import { VIEWS, type View } from "./views.ts";
 
-const ACTIONS: Record<string, KeyAction> = { " ": "toggle", s: "step", "?": "help" };
-const OWN_KEYS = "input, select, textarea, button, a, summary, dialog, [role=radio], [role=menuitem]";
+export type KeyAction = "toggle" | "step" | "help" | "back" | "on" | { view: View };
+
+const ACTIONS: Record<string, KeyAction> = { " ": "toggle", s: "step", "?": "help", arrowleft: "back", arrowright: "on" };
+for (const [place, { value }] of VIEWS.entries()) ACTIONS[String(place + 1)] = { view: value };
+
+/** Controls that need Space for themselves, and those that need the arrows. */
+const SPACE_OWNERS = "button, a, summary, [role=radio], [role=option]";
+const ARROW_OWNERS = "[role=radio], [role=listbox], [role=option], [tabindex]:not([tabindex='-1'])";
 
 /** What a key press asks for, null when it is none of the page's keys or belongs to the control that has the focus. */
 export function keyAction(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "target">): KeyAction | null {
@@ -11,6 +17,7 @@ export function keyAction(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKe
   const action = ACTIONS[event.key.toLowerCase()] ?? null;
   const focused = event.target instanceof Element ? event.target : null;
   if (focused?.closest("input, select, textarea, dialog")) return null;
-  if (action === "toggle" && focused?.closest(OWN_KEYS)) return null;
+  if (action === "toggle" && focused?.closest(SPACE_OWNERS)) return null;
+  if ((action === "back" || action === "on") && focused?.closest(ARROW_OWNERS)) return null;
   return action;
 }

@@ -5,7 +5,7 @@ import { InputError } from "../input_error.ts";
 import type { RunEvent } from "../records.ts";
 import { App } from "./app.tsx";
 import { filesOfDrop } from "./dropped_files.ts";
-import { keyAction } from "./keys.ts";
+import { type KeyAction, keyAction } from "./keys.ts";
 import { FIRST_RECORDING } from "./recorded/recordings.ts";
 import { Session, SessionProvider, type Surroundings } from "./session.ts";
 import { watchTab } from "./tab_life.ts";
@@ -27,21 +27,21 @@ declare global {
   }
 }
 
+function obeyKey(session: Session, action: KeyAction): void {
+  if (typeof action === "object") session.configure(action);
+  else if (action === "help") session.helpOpen.value = true;
+  else if (action === "step") void session.step();
+  else if (action === "toggle") void session.toggle();
+  else session.player.value?.skip(action === "on" ? 1 : -1);
+}
+
 function listenToKeys(session: Session): void {
   document.addEventListener("keydown", (event) => {
     const action = keyAction(event);
-    if (!action) return;
+    if (!action || session.openChart.value !== null) return;
     event.preventDefault();
-    if (action === "help") session.helpOpen.value = true;
-    else if (action === "step") void session.step();
-    else void session.toggle();
+    obeyKey(session, action);
   });
-}
-
-async function fetchBytes(path: string): Promise<Uint8Array> {
-  const response = await fetch(new URL(path, document.baseURI));
-  if (!response.ok) throw new InputError(`${path}: the server answered ${response.status}; serve the page's whole folder.`);
-  return new Uint8Array(await response.arrayBuffer());
 }
 
 /** Files may be dropped anywhere. */
@@ -103,6 +103,6 @@ export async function mountPage(engine: Pick<Surroundings, "connect" | "openSand
     </SessionProvider>,
     root,
   );
-  if (!config.autostart) await session.playRecording(FIRST_RECORDING);
+  if (!config.autostart && config.lesson === null) await session.playRecording(FIRST_RECORDING);
   await session.open();
 }

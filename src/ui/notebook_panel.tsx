@@ -49,18 +49,23 @@ function FollowChoice({ run }: { run: RunState }) {
   );
 }
 
+/** So many types fit beside the notebook's title; the rarer ones are in a list. */
+const TYPES_SHOWN = 8;
+
 function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; errorType: string | null }) {
   const session = useSession();
   const counts = run.errorCounts[phase] ?? {};
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const types = orderTypes(counts, null);
-  if (errorType !== null && !types.includes(errorType)) types.push(errorType);
+  const shown = types.slice(0, TYPES_SHOWN);
+  if (errorType !== null && !shown.includes(errorType)) shown.push(errorType);
+  const hidden = types.filter((type) => !shown.includes(type));
   return (
     <fieldset class="types" aria-label="Error type">
       <button type="button" aria-pressed={errorType === null} onClick={() => session.select({ errorType: null })}>
         All <span class="count">{total}</span>
       </button>
-      {types.map((type) => {
+      {shown.map((type) => {
         const look = errorLook(type);
         const count = counts[type] ?? 0;
         return (
@@ -77,6 +82,18 @@ function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; er
           </button>
         );
       })}
+      {hidden.length > 0 && (
+        <select aria-label="Rarer error types" value="" onChange={(event) => session.select({ errorType: event.currentTarget.value })}>
+          <option value="" disabled>
+            {hidden.length} more
+          </option>
+          {hidden.map((type) => (
+            <option key={type} value={type}>
+              {errorLook(type).label} {counts[type] ?? 0}
+            </option>
+          ))}
+        </select>
+      )}
     </fieldset>
   );
 }

@@ -7,10 +7,11 @@ export function Notices() {
   const session = useSession();
   const failure = session.failure.value;
   const warning = session.run.warnings.at(-1);
+  const inLesson = session.lesson.step.value !== null; // a lesson works without a GPU
   const more = session.run.warnings.length - 1;
   return (
     <div class="notices">
-      {failure && (
+      {failure && !(failure.what === "device" && inLesson) && (
         <p class={`notice ${failure.what === "device" ? "" : "failed"}`} role="alert">
           <span>
             <strong>{TITLES[failure.what]}.</strong> {failure.message}

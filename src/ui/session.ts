@@ -9,6 +9,7 @@ import type { ChartId } from "./charts/chart_spec.ts";
 import { Shelf } from "./compare/shelf.ts";
 import { sortDropped } from "./dropped_files.ts";
 import { Lesson } from "./lesson/lesson.ts";
+import type { LessonName } from "./lesson/lessons.ts";
 import { Player } from "./recorded/player.ts";
 import type { Recording } from "./recorded/recordings.ts";
 import { type RunArchive, readArchive, readRecord, unzip } from "./recorded/run_archive.ts";
@@ -323,6 +324,11 @@ export class Session {
 
   measure(): Promise<Measured> {
     return this.engine.measure();
+  }
+
+  beginLesson(name: LessonName): void {
+    this.lesson.begin(name);
+    this.configure({ lesson: name });
   }
 
   /** Shows a problem's answers. */

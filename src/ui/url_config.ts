@@ -2,6 +2,7 @@
 import type { RunRequest } from "../worker/protocol.ts";
 import { LESSONS, type LessonName } from "./lesson/lessons.ts";
 import { RECORDINGS } from "./recorded/recordings.ts";
+import { VIEWS, type View } from "./views.ts";
 
 export type Preset = RunRequest["preset"];
 
@@ -18,16 +19,6 @@ export interface PageConfig {
   /** Which adapter to ask the browser for, on machines that have two. */
   power: "high-performance" | "low-power";
 }
-
-export type View = "run" | "curves" | "compare" | "answers" | "machine";
-
-export const VIEWS: readonly { value: View; label: string; purpose: string }[] = [
-  { value: "run", label: "Run", purpose: "The loop as it goes: stations, errors, notebook" },
-  { value: "curves", label: "Curves", purpose: "Every metric of the training, as chart, table and file" },
-  { value: "compare", label: "Compare", purpose: "Two or more runs over each other" },
-  { value: "answers", label: "Answers", purpose: "Any problem and all of its answers; ask the model a prompt" },
-  { value: "machine", label: "Machine", purpose: "GPU, model, problems, adapters" },
-];
 
 export const PRESETS: readonly { value: Preset; label: string }[] = [
   { value: "smoke", label: "Quick look" },

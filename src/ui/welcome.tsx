@@ -1,4 +1,5 @@
 import type { DeviceInfo } from "../worker/protocol.ts";
+import { FIRST_RECORDING } from "./recorded/recordings.ts";
 import { useSession } from "./session.ts";
 import { isSoftwareAdapter } from "./webgpu_help.ts";
 
@@ -41,7 +42,13 @@ export function Welcome() {
           >
             Start the exam
           </button>
-          <p class="caption">{waiting ? (loading?.label ?? "Opening the GPU …") : readyText(session.device.value)}</p>
+          <button type="button" disabled={session.busy.value} onClick={() => session.playRecording(FIRST_RECORDING)}>
+            Watch a recorded run
+          </button>
+          <button type="button" onClick={() => session.beginLesson("first-run")}>
+            Take the lesson
+          </button>
+          <p class="caption begin-note">{waiting ? (loading?.label ?? "Opening the GPU …") : readyText(session.device.value)}</p>
           {waiting && (
             <progress class="gauge" aria-label="Loading" max={loading?.total ?? 1} {...(loading ? { value: loading.done } : {})} />
           )}

@@ -33,6 +33,14 @@ function columns({ x, lines, dots }: ChartSpec, smoothing: number): uPlot.Aligne
   return [[...x], ...drawn];
 }
 
+/** Ascending places moved apart to at least `gap`, the last no lower than `bottom`. */
+export function spread(places: readonly number[], gap: number, bottom: number): number[] {
+  const moved = [...places];
+  for (let i = 1; i < moved.length; i++) moved[i] = Math.max(moved[i], moved[i - 1] + gap);
+  for (let i = moved.length - 1, lowest = bottom; i >= 0; i--, lowest = moved[i + 1] - gap) moved[i] = Math.min(moved[i], lowest);
+  return moved;
+}
+
 /** Two letters at the end of each line that has them. */
 function drawMarks(plot: uPlot, spec: ChartSpec, target: Element): void {
   const { ctx } = plot;
@@ -40,15 +48,20 @@ function drawMarks(plot: uPlot, spec: ChartSpec, target: Element): void {
   ctx.save();
   ctx.font = `600 ${11 * ratio}px ${getComputedStyle(target).fontFamily}`;
   ctx.textBaseline = "middle";
-  let lastY = Number.NEGATIVE_INFINITY;
+  ctx.textAlign = "left";
   const marked = spec.lines.flatMap((line) => {
     const value = line.values.at(-1);
     return line.mark && value !== null && value !== undefined ? [{ line, y: plot.valToPos(value, "y", true) }] : [];
   });
-  for (const { line, y } of marked.sort((a, b) => a.y - b.y)) {
-    lastY = Math.max(y, lastY + 12 * ratio);
+  marked.sort((a, b) => a.y - b.y);
+  const places = spread(
+    marked.map(({ y }) => y),
+    12 * ratio,
+    plot.bbox.top + plot.bbox.height,
+  );
+  for (const [index, { line }] of marked.entries()) {
     ctx.fillStyle = resolveColor(target, line.color);
-    ctx.fillText(line.mark ?? "", plot.bbox.left + plot.bbox.width + 4 * ratio, lastY);
+    ctx.fillText(line.mark ?? "", plot.bbox.left + plot.bbox.width + 5 * ratio, places[index]);
   }
   ctx.restore();
 }
@@ -160,7 +173,7 @@ export function Plot({ spec, smoothing, onHover }: PlotProps) {
 }
 
 /** A chart with its title, the value at the pointer or the last one, and what it means. */
-export function Chart({ spec }: { spec: ChartSpec }) {
+export function Chart({ spec, explained = false }: { spec: ChartSpec; explained?: boolean }) {
   const session = useSession();
   const hovered = useSignal<number | null>(null);
   const onHover = useRef((index: number | null) => {
@@ -183,7 +196,9 @@ export function Chart({ spec }: { spec: ChartSpec }) {
             <Icon name="more" />
           </button>
         )}
-        <p class="caption">{spec.caption}</p>
+        <p class="caption" title={spec.meaning}>
+          {explained ? spec.meaning : spec.caption}
+        </p>
       </figcaption>
       {filled ? (
         <Plot spec={spec} smoothing={session.smoothing.value} onHover={onHover.current} />

@@ -95,7 +95,7 @@ function Enlarged({ spec }: { spec: ChartSpec }) {
   };
   return (
     <>
-      <p class="caption">{spec.caption}</p>
+      <p class="caption">{spec.meaning}</p>
       <div class="enlarged" ref={place}>
         <Plot spec={spec} smoothing={smoothing} onHover={onHover.current} />
       </div>

@@ -20,8 +20,10 @@ export type ChartId = "loss" | "margin" | "accuracy" | "logps" | "gradient" | "r
 export interface ChartSpec {
   id: ChartId;
   title: string;
-  /** What the curve means and what to watch for, in a line. */
+  /** What to know at a glance: a few words that fit a narrow chart. */
   caption: string;
+  /** What the curve means and what to watch for. */
+  meaning: string;
   x: readonly number[];
   lines: readonly Line[];
   format(value: number): string;
@@ -83,7 +85,8 @@ function quizErrors(run: RunState): ChartSpec {
   return {
     id: "quiz_errors",
     title: "Quiz errors by type",
-    caption: "Failed quiz answers. Up again after down: the error came back. Replay should catch it.",
+    caption: "Failed quiz answers.",
+    meaning: "Failed quiz answers by kind of error. Up again after down: the error came back, and replay should catch it.",
     x: run.quizzes.map((quiz) => quiz.step),
     lines: types.map((type, place) => quizErrorLine(run, type, place)),
     format: (value) => String(value),
@@ -97,8 +100,8 @@ function quizPass({ quizzes, bestStep }: RunState): ChartSpec {
   return {
     id: "quiz",
     title: "Quiz pass@1",
-    caption:
-      bestStep === null ? "Share of right quiz answers: the proof." : `Share of right quiz answers. Step ${bestStep} was best and is kept.`,
+    caption: bestStep === null ? "The proof that counts." : `Step ${bestStep} is best and kept.`,
+    meaning: "Share of right quiz answers, on problems that are not trained on. A growing margin alone is no proof; this is.",
     x: quizzes.map((quiz) => quiz.step),
     lines: values.length > 0 ? [{ name: "pass@1", color: INK, dash: "solid", values }] : [],
     format: percentText,
@@ -108,35 +111,41 @@ function quizPass({ quizzes, bestStep }: RunState): ChartSpec {
   };
 }
 
+const BEGINS = "Begins with the first training step.";
+
 /** All charts of a run, in the order from what training optimises to what counts. */
 export function chartsOf(run: RunState, method: string): ChartSpec[] {
   const { steps } = run;
   const x = steps.map(({ step }) => step);
   const sft = method === "sft";
   const noPairs = sft && steps.length > 0 ? "SFT trains on right answers alone: there is no pair to compare." : "";
-  const curve = (id: ChartId, title: string, lines: Line[], caption: string, empty: string): ChartSpec => {
-    return { id, title, lines, caption, empty, x, format: metricText, dots: false };
+  const curve = (id: ChartId, title: string, lines: Line[], caption: string, meaning: string, empty = BEGINS): ChartSpec => {
+    return { id, title, lines, caption, meaning, empty, x, format: metricText, dots: false };
   };
   return [
     curve(
       "loss",
       "Loss",
       one(steps, "loss", "loss"),
-      sft ? "How surprising right answers are to the model." : "What training lowers. 0.69 is a coin toss.",
-      "Begins with the first training step.",
+      sft ? "Surprise at right answers." : "0.69 is a coin toss.",
+      sft
+        ? "How surprising right answers are to the model."
+        : "What training lowers. At 0.69 it tells right from wrong no better than a coin toss.",
     ),
     curve(
       "margin",
       "Reward margin",
       one(steps, "rewards/margins", "margin"),
-      "How much more it now prefers right over wrong.",
+      "Right over wrong.",
+      "How much more the model now prefers right over wrong answers than it did before training.",
       noPairs || "Grows as right and wrong answers move apart.",
     ),
     curve(
       "logps",
       "Log-probability",
       pair(steps, "logps/chosen", "logps/rejected"),
-      "Chosen (solid) must not sink with rejected.",
+      "Chosen must not sink.",
+      "Of whole answers. Where chosen (solid) sinks together with rejected (dashed), training breaks what both share.",
       noPairs || "How likely the model finds right and wrong answers.",
     ),
     quizPass(run),
@@ -145,29 +154,24 @@ export function chartsOf(run: RunState, method: string): ChartSpec[] {
       "accuracy",
       "Reward accuracy",
       one(steps, "rewards/accuracies", "accuracy"),
+      "Pairs moved the right way.",
       "Share of pairs in which the right answer gained more than the wrong one.",
-      noPairs || "Begins with the first training step.",
+      noPairs || BEGINS,
     ),
     curve(
       "gradient",
       "Gradient norm",
       one(steps, "grad_norm", "gradient norm"),
-      "Before clipping. A jump is a batch that pulls hard.",
-      "Begins with the first training step.",
+      "Before clipping.",
+      "Before clipping. A jump is a batch that pulls hard; a rise that stays is a rate that is too high.",
     ),
-    curve(
-      "rate",
-      "Learning rate",
-      one(steps, "learning_rate", "learning rate"),
-      "Warms up, then falls.",
-      "Begins with the first training step.",
-    ),
+    curve("rate", "Learning rate", one(steps, "learning_rate", "learning rate"), "Warms up, then falls.", "How far each step goes."),
     curve(
       "speed",
       "Tokens per second",
       one(steps, "tokens_per_second", "tokens per second"),
-      "Trained, on this adapter.",
-      "Begins with the first training step.",
+      "Trained.",
+      "Tokens trained per second on this adapter.",
     ),
   ];
 }

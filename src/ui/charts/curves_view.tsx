@@ -18,7 +18,7 @@ export function CurvesView() {
       </div>
       <div class="charts all">
         {charts.map((spec) => (
-          <Chart key={spec.id} spec={spec} />
+          <Chart key={spec.id} spec={spec} explained />
         ))}
       </div>
     </main>

@@ -38,6 +38,7 @@ export function overlay(runs: readonly ShelvedRun[], curve: Curve, title: string
     id: quiz ? "quiz" : "errorType" in curve ? "quiz_errors" : "margin",
     title,
     caption,
+    meaning: caption,
     x,
     lines,
     format: quiz ? percentText : "errorType" in curve ? String : metricText,

@@ -14,6 +14,12 @@ export class Lesson {
   constructor(name: LessonName | null) {
     this.name = signal(name);
   }
+
+  begin(name: LessonName): void {
+    this.place.value = 0;
+    this.guess.value = null;
+    this.name.value = name;
+  }
 }
 
 /**

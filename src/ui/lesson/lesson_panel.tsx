@@ -26,6 +26,7 @@ function Guess() {
       {types.map((type) => (
         <button
           type="button"
+          class="choice"
           key={type}
           aria-pressed={session.lesson.guess.value === type}
           onClick={() => (session.lesson.guess.value = type)}

@@ -14,6 +14,8 @@ export interface Screen {
 
 export const SPEEDS = [0.5, 1, 2, 4, 8] as const;
 
+const SKIP_MS = 2000;
+
 export class Player {
   readonly playing = signal(false);
   readonly positionMs = signal(0);
@@ -65,6 +67,11 @@ export class Player {
       this.next = 0;
     }
     this.showUntil(target);
+  }
+
+  /** Two seconds on (1) or back (-1). */
+  skip(direction: 1 | -1): void {
+    this.seek(this.positionMs.value + direction * SKIP_MS);
   }
 
   toTheEnd(): void {
