@@ -44,6 +44,12 @@ function listenToKeys(session: Session): void {
   });
 }
 
+async function fetchBytes(path: string): Promise<Uint8Array> {
+  const response = await fetch(new URL(path, document.baseURI));
+  if (!response.ok) throw new InputError(`${path}: the server answered ${response.status}; serve the page's whole folder.`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
 /** Files may be dropped anywhere. */
 function takeDrops(session: Session): void {
   const root = document.documentElement;

@@ -45,8 +45,14 @@ export function typeColor(errorType: string): string {
 
 type Metric = keyof StepMetrics;
 
+/** A step's value of a metric; null where it has none, or a text. */
+export function metricOf(step: StepMetrics, metric: Metric): number | null {
+  const value = step[metric];
+  return typeof value === "number" ? value : null;
+}
+
 function metricLine(steps: readonly StepMetrics[], metric: Metric, name: string, look: Pick<Line, "color" | "dash">): Line[] {
-  const values = steps.map((step) => step[metric] ?? null);
+  const values = steps.map((step) => metricOf(step, metric));
   return values.some((value) => value !== null) ? [{ name, ...look, values }] : [];
 }
 

@@ -1,6 +1,6 @@
 // What is compared between runs: pure functions over their records.
 import type { StepMetrics } from "../../records.ts";
-import type { ChartSpec, Line } from "../charts/chart_spec.ts";
+import { type ChartSpec, type Line, metricOf } from "../charts/chart_spec.ts";
 import { metricText, percentText } from "../number_text.ts";
 import type { ShelvedRun } from "./shelf.ts";
 
@@ -22,7 +22,7 @@ export type Curve = { metric: keyof StepMetrics } | "quiz" | { errorType: string
 function pointsOf({ run }: ShelvedRun, curve: Curve): Map<number, number | null> {
   if (curve === "quiz") return new Map(run.quizzes.map((quiz) => [quiz.step, quiz["pass@1"]]));
   if ("errorType" in curve) return new Map(run.quizzes.map((quiz) => [quiz.step, quiz.errors[curve.errorType] ?? 0]));
-  return new Map(run.steps.map((step) => [step.step, step[curve.metric] ?? null]));
+  return new Map(run.steps.map((step) => [step.step, metricOf(step, curve.metric)]));
 }
 
 /** One curve of several runs over each other. */

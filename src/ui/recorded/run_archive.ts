@@ -131,6 +131,7 @@ const MetricsSchema = v.object({
   "logps/chosen": optionalNumber,
   "logps/rejected": optionalNumber,
   tokens_per_second: v.number(),
+  bad_tensor: v.exactOptional(v.string()),
 });
 
 const QuizSchema = v.object({ step: v.number(), "pass@1": v.number(), errors: counts, replay: counts });
