@@ -48,7 +48,10 @@ export function ap2o(problems: readonly NotebookProblem[], options: Ap2oOptions)
 }
 
 /** The notebook's order for low to high (and for the reference, which mirrors the window instead), else its descending twin. */
-function inOwnOrder(problem: NotebookProblem, { rule, order, countsOf }: Ap2oOptions): NotebookProblem["failed"] {
+export function inOwnOrder(
+  problem: NotebookProblem,
+  { rule, order, countsOf }: Pick<Ap2oOptions, "rule" | "order" | "countsOf">,
+): NotebookProblem["failed"] {
   if (order === "low_to_high" || rule === "reference") return problem.failed;
   const byAppearance = [...problem.failed].sort((a, b) => a.sample_index - b.sample_index);
   return orderFailed(byAppearance, countsOf(problem), order, rule);

@@ -68,6 +68,7 @@ export function epochsOf(totalPairs: number, problems: number): number {
   return Math.max(1, Math.ceil(totalPairs / problems));
 }
 
-function countsFor(notebook: Notebook): (problem: Notebook["problems"][number]) => Counts {
+/** The counts that order a problem's failed answers. */
+export function countsFor(notebook: Notebook): (problem: Notebook["problems"][number]) => Counts {
   return notebook.scope === "corpus" ? () => notebook.counts : (problem) => problem.counts;
 }

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../input_error.ts";
 import type { Console } from "./command.ts";
+import { exportCommand } from "./export_command.ts";
 import { describeFlags, type Flags, readFlags } from "./flags.ts";
 import { generateCommand } from "./generate_command.ts";
 import { judgeCommand } from "./judge_command.ts";
@@ -13,6 +14,7 @@ import { openProgress } from "./progress.ts";
 import { runCommand } from "./run_command.ts";
 import { SITTING_COMMANDS } from "./sitting_commands.ts";
 import { trainCommand } from "./train_command.ts";
+import { whyCommand } from "./why_command.ts";
 
 /** A command with its flags' types behind it: arguments in, work done. */
 interface Entry {
@@ -42,6 +44,8 @@ const ENTRIES: readonly Entry[] = [
   entryOf(trainCommand),
   entryOf(mergeCommand),
   entryOf(judgeCommand),
+  entryOf(whyCommand),
+  entryOf(exportCommand),
 ];
 
 const HELP = `errata: teaches a small code model from its own mistakes, on WebGPU.
