@@ -199,7 +199,7 @@ export class SandboxJudge implements Judge {
     if (kept) return v.parse(keptReference, JSON.parse(kept));
     const { sources, perInput } = referenceSteps(suite, request.entryPoint);
     const plan: Plan = { steps: sources.map((source, test) => ({ kind: "value", test, source })), checks: [] };
-    const asked = { ...request, program: `${suite.reference}\n${suite.rules}` };
+    const asked = { ...request, program: `${suite.reference}\n${suite.alternative}` };
     const paper: Paper = { plan, timeoutMs: REFERENCE_TIMEOUT_MS, stepTimeoutsMs: [] };
     const outcome = await this.run(asked, paper, { fresh: true, alone: false }, signal);
     const [start = "!", ...results] = outcome.results;

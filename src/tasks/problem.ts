@@ -49,8 +49,8 @@ export interface EvalPlusSuite {
   readonly kind: "evalplus";
   /** The canonical solution, whole. */
   readonly reference: string;
-  /** Python that defines errata_contract (raises AssertionError for arguments that are no valid input) and errata_alternative, as far as there are such. */
-  readonly rules: string;
+  /** For the oracle "alternative", Python that defines errata_alternative: what else is accepted; "" otherwise. */
+  readonly alternative: string;
   /** Arguments of one call each, as Python source: "[1, 2], 3". */
   readonly base: readonly string[];
   readonly plus: readonly string[];
