@@ -1,0 +1,30 @@
+// The store of models in the browser: its private file system, or memory where that is closed (private windows of some browsers).
+
+import { ModelStore } from "./model_store.ts";
+import { opfsFolder } from "./opfs_folder.ts";
+
+const FOLDER = "models";
+
+/**
+ * Opens the browser's store of models; to be called in a dedicated worker.
+ * @param onNotice told in one sentence where nothing can be stored
+ */
+export async function openBrowserModels(onNotice: (sentence: string) => void): Promise<ModelStore> {
+  try {
+    return new ModelStore(await opfsFolder(FOLDER));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    onNotice(`This browser stores nothing here, as in a private window (${why}): models are held in memory until the page is closed.`);
+    return new ModelStore(null);
+  }
+}
+
+/**
+ * Asks the browser to keep what is stored when the disk becomes full; to be called on a click, in the page.
+ * @returns a sentence for the user
+ */
+export async function keepStored(): Promise<string> {
+  if (await navigator.storage.persisted()) return "What is stored here is kept until you delete it.";
+  if (await navigator.storage.persist()) return "From now on, what is stored here is kept until you delete it.";
+  return "The browser did not promise to keep what is stored: it may delete it when the disk becomes full.";
+}
