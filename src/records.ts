@@ -87,6 +87,8 @@ export interface StepMetrics {
   "rewards/accuracies"?: number;
   "logps/chosen"?: number;
   "logps/rejected"?: number;
+  /** Where the update was skipped: the first tensor with NaN or infinity in it. */
+  bad_tensor?: string;
   tokens_per_second: number;
 }
 

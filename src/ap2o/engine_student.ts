@@ -107,7 +107,9 @@ export class EngineStudent implements Student {
 
   async learn(batch: readonly Lesson[]): Promise<LessonMetrics> {
     if (!this.#trainer) throw new Error("The lessons have not begun.");
-    return this.#trainer.step(batch.map((lesson) => this.#tokenize(lesson)));
+    const metrics = await this.#trainer.step(batch.map((lesson) => this.#tokenize(lesson)));
+    const { badTensor } = this.#trainer;
+    return { ...metrics, ...(badTensor !== null && { bad_tensor: badTensor }) };
   }
 
   compare(pair: Required<Pick<Lesson, "prompt" | "chosen" | "rejected">>, unit: DiffUnit): Differences {

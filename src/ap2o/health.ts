@@ -21,6 +21,14 @@ export function divergence(losses: readonly number[], learningRate: number): str
   return `Step ${step}: the loss rose from ${first.toFixed(2)} to ${now.toFixed(2)}: the learning rate of ${learningRate} diverges; take a tenth of it.`;
 }
 
+/** One sentence where the last three steps were skipped for NaN or infinity, else null. */
+export function skippedInARow(metrics: readonly StepMetrics[]): string | null {
+  const last = metrics.slice(-DIVERGED_STEPS);
+  if (last.length < DIVERGED_STEPS || last.some(({ loss, grad_norm }) => Number.isFinite(loss) && Number.isFinite(grad_norm))) return null;
+  const { step, bad_tensor } = last.at(-1)!;
+  return `Step ${step}: ${DIVERGED_STEPS} steps in a row gave no finite loss or gradient (first bad tensor: ${bad_tensor ?? "unknown"}) and changed nothing: take a lower learning rate, or look at the model's weights.`;
+}
+
 /** Steps of each of the two stretches that are compared. */
 const STRETCH = 10;
 /** Nats by which the chosen answers must have lost before anyone is warned. */

@@ -18,7 +18,7 @@ import { OBJECTIVES } from "../train/objectives.ts";
 import type { RunConfig } from "./config.ts";
 import type { Curriculum, PairDraw } from "./curriculum.ts";
 import { evaluationResult, type Gain, gainOf, quizResult } from "./evaluate.ts";
-import { displacement, divergence, noLongerImproves } from "./health.ts";
+import { displacement, divergence, noLongerImproves, skippedInARow } from "./health.ts";
 import { type CodeflowYield, focalPairs, iterPref } from "./iterpref.ts";
 import { curriculumOf, hasReplay } from "./methods.ts";
 import { type Counts, makeNotebook } from "./notebook.ts";
@@ -262,7 +262,8 @@ export class Run {
   /** Whether the losses show that the learning rate diverges: the best checkpoint is then kept, the untrained one where no quiz was held. */
   #hasDiverged(): boolean {
     const losses = this.#state.steps.slice(0, this.#steps).map(({ metrics }) => metrics.loss);
-    const diverged = divergence(losses, this.#inputs.config.learning_rate);
+    const skipped = skippedInARow(this.#state.steps.slice(0, this.#steps).map(({ metrics }) => metrics));
+    const diverged = skipped ?? divergence(losses, this.#inputs.config.learning_rate);
     if (diverged === null) return false;
     this.#best ??= { step: 0, passAt1: 0, weights: this.#untrained! };
     this.#diverged = `${diverged} The best checkpoint (of step ${this.#best.step}) is kept.`;
@@ -287,7 +288,7 @@ export class Run {
     this.#tokens += tokens;
     yield { type: "step", steps: this.#totalSteps, metrics, pairs };
     if (Number.isFinite(metrics.loss) && Number.isFinite(metrics.grad_norm)) return;
-    const message = `Step ${this.#steps} gave no finite loss or gradient and changed nothing; a lower learning rate may help.`;
+    const message = `Step ${this.#steps} gave no finite loss or gradient and changed nothing (first bad tensor: ${metrics.bad_tensor ?? "unknown"}); a lower learning rate may help.`;
     yield { type: "warning", message };
   }
 

@@ -4,6 +4,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { RunConfig } from "../ap2o/config.ts";
 import { type Engine, newStudent } from "../ap2o/engine_student.ts";
+import { LastingStudent } from "../ap2o/lasting_student.ts";
 import { METHODS } from "../ap2o/methods.ts";
 import { configOf, PRESETS, type PresetName } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
@@ -17,7 +18,7 @@ import { PROMPT_STYLES } from "../tasks/prompt.ts";
 import type { Command } from "./command.ts";
 import { diskFolder } from "./disk_folder.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
-import { MODEL_FLAGS, openEngine, openJudge, openProblems, PROBLEM_FLAGS, problemsChecksum } from "./open.ts";
+import { MODEL_FLAGS, type ModelValues, openEngine, openJudge, openProblems, PROBLEM_FLAGS, problemsChecksum } from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath } from "./paths.ts";
 import { duration, type Progress } from "./progress.ts";
@@ -109,7 +110,7 @@ kill or a power cut included: the same command with --resume goes on, and gives 
         if (stored) checkSame(stored, head, path, progress);
         const now = () => performance.now();
         const keeper = await (stored ? RunKeeper.goOn(folder, stored, now) : RunKeeper.begin(folder, head, now));
-        const student = newStudent(engine, config);
+        const student = await lastingStudent(engine, config, values, progress);
         const run = new Run({
           preset: values.preset,
           config,
@@ -137,6 +138,22 @@ kill or a power cut included: the same command with --resume goes on, and gives 
     }
   },
 };
+
+/** A student on the engine that is open; should its GPU be lost, on another one with the same choices of kernels. */
+function lastingStudent(engine: Engine, config: RunConfig, values: ModelValues, progress: Progress): Promise<LastingStudent> {
+  let current: Engine | null = null;
+  const open = async () => {
+    if (current) {
+      const { tiles } = current.gpu;
+      current.gpu.destroy();
+      current = await openEngine(values, progress);
+      current.gpu.tiles = tiles;
+    }
+    current ??= engine;
+    return newStudent(current, config);
+  };
+  return LastingStudent.open({ open, told: (message) => progress.say(`warning: ${message}`), now: () => performance.now() });
+}
 
 function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { model, device }: Engine, exam: string | null): RunHead {
   return {

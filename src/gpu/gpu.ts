@@ -88,6 +88,9 @@ export class Gpu {
     return this.tiles[name] ?? defaultTile(this.software, shape.rows);
   }
 
+  /** Is told of every dispatch once it is recorded: for looking at what a pass computes. */
+  watcher: ((kernel: string, inputs: readonly Tensor[], outputs: readonly Tensor[]) => void) | null = null;
+
   /** A tensor with a buffer of its own, filled with zeros. Freed by `free`. */
   alloc(name: string, shape: readonly number[], dtype: Dtype = "f32"): Tensor {
     const bytes = bytesOf(shape, dtype);
@@ -146,6 +149,7 @@ export class Gpu {
     this.#dispatches += 1;
     this.counters.dispatches += 1;
     this.counters.flops += dispatch.flops ?? 0;
+    this.watcher?.(name, Object.values(inputs), Object.values(outputs));
   }
 
   /** Copies `source` over the beginning of `target`, in the order of the recorded dispatches. */

@@ -18,8 +18,14 @@ const FactsSchema = v.object({
   run: v.string(),
   step: count,
   bestStep: v.nullable(count),
-  counters: v.object({ steps: count, updates: count, tokens: count }),
-  lora: v.object({ r: count, lora_alpha: v.number(), target_modules: v.array(v.string()), use_rslora: v.boolean() }),
+  counters: v.object({ steps: count, updates: count, tokens: count, longest: count }),
+  lora: v.object({
+    r: count,
+    lora_alpha: v.number(),
+    target_modules: v.array(v.string()),
+    use_rslora: v.boolean(),
+    lora_dropout: v.exactOptional(v.number()),
+  }),
 });
 
 /**

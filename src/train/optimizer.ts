@@ -1,6 +1,6 @@
 // AdamW (Loshchilov & Hutter 2019) with clipping of the global norm, as PyTorch has them, over the adapter's whole arena.
 
-import type { Gpu } from "../gpu/gpu.ts";
+import { type Gpu, GpuFailure } from "../gpu/gpu.ts";
 import { bytesOf, type Tensor } from "../gpu/tensor.ts";
 import { adamw } from "../kernels/adamw.ts";
 import { sumOfSquares } from "../kernels/sum_of_squares.ts";
@@ -23,6 +23,9 @@ const PARTIALS = 4096; // an invocation each
 /** Bytes that the optimiser of an adapter takes, whose parameters take `parameterBytes`. */
 export const optimizerBytes = (parameterBytes: number): number => 2 * parameterBytes + bytesOf([PARTIALS, 2], "f32") + bytesOf([2], "f32");
 
+/** From one pair of sums to the next, of four: where a binding may begin. */
+const SUMS_BYTES = 256;
+
 export class Optimizer {
   readonly options: OptimizerOptions;
   /** Updates taken: skipped ones do not count. */
@@ -42,7 +45,7 @@ export class Optimizer {
     this.expAvg = gpu.alloc("exp_avg", [n]);
     this.expAvgSq = gpu.alloc("exp_avg_sq", [n]);
     this.#partials = gpu.alloc("partial sums", [PARTIALS, 2]);
-    this.#sums = gpu.alloc("sums", [2]);
+    this.#sums = gpu.alloc("sums", [SUMS_BYTES]);
   }
 
   /**
@@ -53,18 +56,27 @@ export class Optimizer {
     const { parameters, gradients } = this.#adapter;
     const n = parameters.bytes / 4;
     const [parameter, gradient] = [shaped(parameters, [n]), shaped(gradients, [n])];
+    const [norm, ...sums] = [0, 1, 2, 3].map((i): Tensor => ({ ...this.#sums, shape: [2], offset: i * SUMS_BYTES, bytes: 8 }));
     const t = this.steps + 1;
     const { beta1, beta2 } = this.options;
     sumOfSquares(this.#gpu, { x: gradient }, { partials: this.#partials });
-    sumPartials(this.#gpu, { partials: this.#partials }, { sums: this.#sums });
+    sumPartials(this.#gpu, { partials: this.#partials }, { sums: norm! });
     adamw(
       this.#gpu,
-      { gradient, norm: this.#sums },
+      { gradient, norm: norm! },
       { parameter, exp_avg: this.expAvg, exp_avg_sq: this.expAvgSq },
       { ...this.options, learningRate, biasCorrection1: 1 - beta1 ** t, biasCorrection2: 1 - beta2 ** t },
     );
-    const [squares = 0, bad = 0] = await this.#gpu.read(this.#sums);
+    const state = [this.expAvg, this.expAvgSq, parameter];
+    for (const [i, x] of state.entries()) {
+      sumOfSquares(this.#gpu, { x }, { partials: this.#partials });
+      sumPartials(this.#gpu, { partials: this.#partials }, { sums: sums[i]! });
+    }
+    const read = await this.#gpu.read(this.#sums);
+    const [squares = 0, bad = 0] = read;
     if (bad > 0 || !Number.isFinite(squares)) return Number.NaN;
+    const broken = state.find((_, i) => read[((i + 1) * SUMS_BYTES) / 4 + 1]! > 0);
+    if (broken) throw new GpuFailure(`${broken.name} holds NaN or infinity after update ${t}`); // no later update would heal it
     this.steps = t;
     return Math.sqrt(squares);
   }

@@ -10,6 +10,7 @@ import { type Adapter, readArena, writeArena } from "../model/lora.ts";
 import type { Model } from "../model/model.ts";
 import { passSize, type TrainingPack } from "../model/pack.ts";
 import type { AdapterFile } from "../model/peft.ts";
+import { firstBadTensor } from "./first_bad.ts";
 import {
   allocateWorkspace,
   type CompletionLogps,
@@ -64,7 +65,7 @@ export interface TrainerMemory {
   readonly expAvg: AdapterFile["tensors"];
   readonly expAvgSq: AdapterFile["tensors"];
   /** Steps taken, updates among them that changed something, tokens seen. */
-  readonly counters: { readonly steps: number; readonly updates: number; readonly tokens: number };
+  readonly counters: { readonly steps: number; readonly updates: number; readonly tokens: number; readonly longest: number };
 }
 
 export class Trainer {
@@ -77,6 +78,9 @@ export class Trainer {
   #references = new Map<string, CompletionLogps>();
   #steps = 0;
   #tokens = 0;
+  #badTensor: string | null = null;
+  /** Tokens of the largest workspace so far, those before `remember` included. */
+  #longest = 0;
 
   /** @throws InputError for an adapter with dropout: its training would be another one */
   constructor(gpu: Gpu, model: Model, adapter: Adapter, options: TrainOptions) {
@@ -98,14 +102,31 @@ export class Trainer {
     return this.#steps;
   }
 
+  /** Where the last step's update was skipped: the first tensor with NaN or infinity in it. */
+  get badTensor(): string | null {
+    return this.#badTensor;
+  }
+
   /** Trains on one batch, all its pairs with the same weight. It counts once the update's results were read back. */
   async step(batch: readonly TrainingPair[]): Promise<TrainMetrics> {
     const metrics = await this.computeGradients(batch);
     const rate = learningRate(this.#steps, this.options.schedule);
-    const gradNorm = await this.optimizer.step(rate);
+    const gradNorm = Number.isFinite(metrics.loss) ? await this.optimizer.step(rate) : Number.NaN;
+    this.#badTensor = Number.isFinite(gradNorm) ? null : await this.#firstBad(batch);
     this.#steps += 1;
     this.#tokens += metrics.tokens;
     return { ...metrics, grad_norm: gradNorm, learning_rate: rate, num_tokens: this.#tokens };
+  }
+
+  /** Computes the batch again, in a workspace that the first pass has not written to, and looks at every tensor. */
+  async #firstBad(batch: readonly TrainingPair[]): Promise<string> {
+    const bad = await firstBadTensor(this.#gpu, () => {
+      if (this.#workspace) freeWorkspace(this.#gpu, this.#workspace);
+      this.#workspace = null;
+      this.#references.clear();
+      return this.computeGradients(batch);
+    });
+    return bad ?? "none when it was computed again";
   }
 
   /** Moments and counters, to go on from another time. */
@@ -114,7 +135,7 @@ export class Trainer {
     return {
       expAvg: await readArena(this.#gpu, this.#adapter, expAvg),
       expAvgSq: await readArena(this.#gpu, this.#adapter, expAvgSq),
-      counters: { steps: this.#steps, updates, tokens: this.#tokens },
+      counters: { steps: this.#steps, updates, tokens: this.#tokens, longest: this.workspaceTokens },
     };
   }
 
@@ -125,9 +146,10 @@ export class Trainer {
     this.optimizer.steps = counters.updates;
     this.#steps = counters.steps;
     this.#tokens = counters.tokens;
+    this.#longest = counters.longest;
   }
 
-  /** Leaves the gradients of the batch's mean loss in the adapter's arena; the weights stay. */
+  /** Leaves the gradients of the batch's mean loss in the adapter's arena, zeros where that loss is not finite; the weights stay. */
   async computeGradients(batch: readonly TrainingPair[]): Promise<Omit<TrainMetrics, "grad_norm" | "learning_rate" | "num_tokens">> {
     if (batch.length === 0) throw new Error("a batch needs at least one pair");
     const workspace = this.#fittingWorkspace(batch);
@@ -138,13 +160,10 @@ export class Trainer {
     for (const { pack } of packs) policy.push(...(await this.#run(workspace, pack, packs.length === 1)));
     const sums = batch.map((pair, i) => pairSums(pair, policy[i]!, references[i]!));
     const objective = evaluateObjective(this.options.lossType, sums, this.options.objective);
-    if (!Number.isFinite(objective.loss))
-      throw new Error(`step ${this.#steps + 1}: the loss is ${objective.loss}; lower the learning rate.`);
-
     this.#gpu.clear(this.#adapter.gradients);
     const statistics = packs.length === 1 ? policy : []; // only passes with gradients have them
     let first = 0;
-    for (const { pairs, pack } of packs) {
+    for (const { pairs, pack } of Number.isFinite(objective.loss) ? packs : []) {
       if (packs.length > 1) statistics.push(...(await this.#run(workspace, pack, true)));
       const dhidden = headBackward(this.#gpu, workspace.head, pack, rowDerivatives(pack, pairs, objective, first));
       backward(this.#gpu, this.#model, this.#adapter, workspace.activations, dhidden, passSize(pack));
@@ -170,7 +189,7 @@ export class Trainer {
 
   /** Tokens that the workspace is for, or will be at first. */
   get workspaceTokens(): number {
-    return this.#workspace?.tokens ?? this.options.packTokens ?? PACK_TOKENS;
+    return Math.max(this.#workspace?.tokens ?? 0, this.#packTokens([]), this.#longest);
   }
 
   /** A workspace that holds the batch's longest pair; made anew only when a longer one comes. */

@@ -94,7 +94,7 @@ export class FakeStudent implements Student {
 
   async memory(): Promise<StudentMemory> {
     const moments = new Map([["lessons", { shape: [1], data: Float32Array.of(this.lessons.length) }]]);
-    const counters = { steps: this.lessons.length, updates: this.lessons.length, tokens: this.tokens };
+    const counters = { steps: this.lessons.length, updates: this.lessons.length, tokens: this.tokens, longest: 0 };
     return { weights: await this.weights(), expAvg: moments, expAvgSq: new Map(), counters };
   }
 

@@ -1,0 +1,141 @@
+// Kills runs of the command line at random moments, lets them go on, and compares what they leave behind with a run that was never
+// killed: node scripts/kill_runs.mjs FOLDER COUNT. A line of JSON per trial goes to FOLDER/kills.jsonl; called again, it goes on there.
+import { spawn } from "node:child_process";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const BIN = join(ROOT, "bin", "errata.mjs");
+
+/** The loop at its smallest: every stage is there, two quizzes and several checkpoints among them. */
+const SETTINGS = {
+  training_problems: 3,
+  validation_problems: 1,
+  evaluation_problems: 1,
+  exam_n: 8,
+  evaluation_n: 2,
+  quiz_n: 2,
+  steps: 4,
+  quiz_steps: 2,
+  batch_size: 2,
+  max_new_tokens: 40,
+};
+
+/**
+ * @typedef {{ status: number | null, signal: string | null, seconds: number, errors: string }} Ended
+ * @typedef {{ trial: number, kills: { after: number, at: string }[], equal: boolean, different: string[], seconds: number }} Trial
+ */
+
+/**
+ * Runs the command; kills the whole process group after `killAfter` seconds.
+ * @param {string} out
+ * @param {readonly string[]} more
+ * @param {number} killAfter
+ * @returns {Promise<Ended & { killed: boolean }>}
+ */
+function run(out, more, killAfter = Number.POSITIVE_INFINITY) {
+  const settings = Object.entries(SETTINGS).map(([name, value]) => `${name}=${value}`);
+  const args = [BIN, "run", "--preset", "smoke", "--seed", "3", "--set", settings.join(), "--out", out, ...more];
+  const started = performance.now();
+  const child = spawn(process.execPath, args, { detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  let errors = "";
+  child.stderr.on("data", (text) => (errors += text));
+  let killed = false;
+  const timer =
+    killAfter === Number.POSITIVE_INFINITY
+      ? undefined
+      : setTimeout(() => {
+          killed = true;
+          process.kill(-Number(child.pid), "SIGKILL");
+        }, killAfter * 1000);
+  return new Promise((resolve) => {
+    child.on("close", (status, signal) => {
+      clearTimeout(timer);
+      resolve({ status, signal, seconds: (performance.now() - started) / 1000, errors, killed });
+    });
+  });
+}
+
+/**
+ * Every file of a run's folder, times, rates and memory peaks taken out.
+ * @param {string} folder
+ * @returns {Map<string, string>}
+ */
+export function filesOf(folder) {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return new Map(
+    names.map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      const text = readFileSync(path).toString("latin1");
+      const timeless = text.replace(/"seconds": \{[^}]*\}|"memoryPeak": \d+|"tokens_per_second":[^,}]*/g, "");
+      return [path.slice(folder.length + 1), timeless];
+    }),
+  );
+}
+
+/**
+ * The names of the files that differ.
+ * @param {Map<string, string>} a
+ * @param {Map<string, string>} b
+ */
+export function differing(a, b) {
+  return [...new Set([...a.keys(), ...b.keys()])].filter((name) => a.get(name) !== b.get(name)).sort();
+}
+
+/** @param {string} folder what the killed run had reached, by what it kept */
+function reached(folder) {
+  const journal = join(folder, "unfinished", "journal");
+  if (!existsSync(journal)) return existsSync(join(folder, "run.json")) ? "end" : "before the journal";
+  const last = readFileSync(journal, "utf8").trimEnd().split("\n").at(-1) ?? "";
+  const sitting = /"sitting":"([^"]+)"/.exec(last)?.[1];
+  const step = /"type":"step","metrics":\{"step":(\d+)/.exec(last)?.[1];
+  return sitting ?? (step ? `step ${step}` : "begun");
+}
+
+/**
+ * One trial: up to two kills, then to the end.
+ * @param {number} trial
+ * @param {string} folder
+ * @param {number} wholeSeconds
+ * @param {Map<string, string>} expected
+ * @returns {Promise<Trial>}
+ */
+async function kill(trial, folder, wholeSeconds, expected) {
+  const started = performance.now();
+  const out = join(folder, "killed");
+  rmSync(out, { recursive: true, force: true });
+  const kills = [];
+  let more = /** @type {string[]} */ ([]);
+  for (let left = 1 + (trial % 3 === 0 ? 1 : 0); left > 0; left--) {
+    const after = Math.random() * wholeSeconds;
+    const ended = await run(out, more, after);
+    if (!ended.killed) break;
+    kills.push({ after: Math.round(after * 100) / 100, at: existsSync(out) ? reached(out) : "before the folder" });
+    more = ["--resume"];
+  }
+  const ended = await run(out, more.length > 0 ? more : ["--resume"]);
+  const different = ended.status === 0 ? differing(expected, filesOf(out)) : [`status ${ended.status}: ${ended.errors.slice(-300)}`];
+  return { trial, kills, equal: different.length === 0, different, seconds: (performance.now() - started) / 1000 };
+}
+
+async function main() {
+  const [folder, count] = [process.argv[2], Number(process.argv[3])];
+  if (!folder || !Number.isInteger(count)) throw new Error("node scripts/kill_runs.mjs FOLDER COUNT");
+  mkdirSync(folder, { recursive: true });
+  const log = join(folder, "kills.jsonl");
+  const whole = join(folder, "whole");
+  rmSync(whole, { recursive: true, force: true });
+  const reference = await run(whole, []);
+  if (reference.status !== 0) throw new Error(`the run that is not killed failed: ${reference.errors}`);
+  const expected = filesOf(whole);
+  console.error(`not killed: ${reference.seconds.toFixed(0)} s`);
+  const done = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").length : 0;
+  for (let trial = done; trial < count; trial++) {
+    const result = await kill(trial, folder, reference.seconds, expected);
+    appendFileSync(log, `${JSON.stringify(result)}\n`);
+    console.error(JSON.stringify(result));
+  }
+}
+
+await main();

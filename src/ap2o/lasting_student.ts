@@ -1,0 +1,159 @@
+// A student who outlives its GPU. When the device is lost, or fails in any other way, the student is opened again on a new one, brought
+// back to the last lesson that counted, and asked once more: answers and steps come out as if nothing had happened.
+import { GpuFailure } from "../gpu/gpu.ts";
+import { InputError } from "../input_error.ts";
+import type { AdapterFile } from "../model/peft.ts";
+import type { RunConfig } from "./config.ts";
+import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
+
+const MAX_LOSSES = 3;
+const WITHIN_MS = 60_000;
+
+export interface LastingOptions {
+  /** Opens a student that has learned nothing, on a device of its own; what the one before held is given up. */
+  open(): Promise<Student>;
+  /** Hears of every loss, in a sentence. */
+  told(message: string): void;
+  /** A clock in ms. */
+  now(): number;
+}
+
+export class LastingStudent implements Student {
+  readonly #options: LastingOptions;
+  #student: Student;
+  /** What brings a new student to where this one is: its sittings' plans, its lessons' beginning, a memory, the lessons since. */
+  readonly #plans: { prompts: readonly string[]; maxNewTokens: number }[] = [];
+  #begun: { config: RunConfig; totalSteps: number } | null = null;
+  #memory: StudentMemory | null = null;
+  #since: (readonly Lesson[])[] = [];
+  #recalled: AdapterFile | null = null;
+  /** When the losses were that count, in ms. */
+  #losses: number[] = [];
+
+  private constructor(student: Student, options: LastingOptions) {
+    this.#student = student;
+    this.#options = options;
+  }
+
+  static async open(options: LastingOptions): Promise<LastingStudent> {
+    return new LastingStudent(await options.open(), options);
+  }
+
+  renderChat = (messages: { role: string; content: string }[]): string => this.#student.renderChat(messages);
+
+  prepare(prompts: readonly string[], maxNewTokens: number): number[] {
+    this.#plans.push({ prompts, maxNewTokens });
+    return this.#student.prepare(prompts, maxNewTokens);
+  }
+
+  async *write(questions: readonly Ask[], options: AskOptions): AsyncGenerator<Written> {
+    let left = questions.map((question, index) => ({ question, index }));
+    while (left.length > 0) {
+      const asked = left;
+      const written = this.#student.write(
+        asked.map(({ question }) => question),
+        options,
+      );
+      try {
+        for await (const one of written) {
+          const { index } = asked[one.index]!;
+          left = left.filter((ask) => ask.index !== index);
+          yield { ...one, index };
+        }
+        return;
+      } catch (error) {
+        await this.#recover(error);
+      }
+    }
+  }
+
+  compare(pair: Parameters<Student["compare"]>[0], unit: Parameters<Student["compare"]>[1]): Differences {
+    return this.#student.compare(pair, unit);
+  }
+
+  begin(config: RunConfig, totalSteps: number): void {
+    this.#begun = { config, totalSteps };
+    this.#memory = null;
+    this.#since = [];
+    this.#student.begin(config, totalSteps);
+  }
+
+  async learn(batch: readonly Lesson[]): Promise<LessonMetrics> {
+    const metrics = await this.#insist((student) => student.learn(batch));
+    this.#since.push(batch);
+    this.#recalled = null;
+    return metrics;
+  }
+
+  weights(): Promise<AdapterFile> {
+    return this.#insist((student) => student.weights());
+  }
+
+  recall(weights: AdapterFile): void {
+    this.#recalled = weights;
+    this.#student.recall(weights);
+  }
+
+  async memory(): Promise<StudentMemory> {
+    const memory = await this.#insist((student) => student.memory());
+    this.#memory = memory;
+    this.#since = [];
+    return memory;
+  }
+
+  remember(memory: StudentMemory): void {
+    this.#memory = memory;
+    this.#since = [];
+    this.#recalled = null;
+    this.#student.remember(memory);
+  }
+
+  facts(tokenPasses: number): Record<string, unknown> {
+    return this.#student.facts(tokenPasses);
+  }
+
+  /** Does it, on one device after another if need be. */
+  async #insist<T>(work: (student: Student) => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work(this.#student);
+      } catch (error) {
+        await this.#recover(error);
+      }
+    }
+  }
+
+  /** A new student where this one is; throws where it was no failure of the GPU, or one too many. */
+  async #recover(failure: unknown): Promise<void> {
+    for (let error = failure; ; ) {
+      this.#count(error);
+      try {
+        this.#student = await this.#options.open();
+        await this.#catchUp(this.#student);
+        return;
+      } catch (again) {
+        error = again;
+      }
+    }
+  }
+
+  #count(error: unknown): void {
+    if (!(error instanceof GpuFailure)) throw error;
+    const now = this.#options.now();
+    this.#losses = [...this.#losses.filter((at) => now - at < WITHIN_MS), now];
+    if (this.#losses.length >= MAX_LOSSES) {
+      throw new InputError(
+        `The GPU failed ${MAX_LOSSES} times within a minute (${error.message}): close what else uses it or take a smaller model or batch, then go on with the run; nothing of it is lost.`,
+      );
+    }
+    this.#options.told(`The GPU failed (${error.message}). The run goes on with a new device from the last step that counted.`);
+  }
+
+  async #catchUp(student: Student): Promise<void> {
+    for (const { prompts, maxNewTokens } of this.#plans) student.prepare(prompts, maxNewTokens);
+    if (this.#begun) student.begin(this.#begun.config, this.#begun.totalSteps);
+    if (this.#memory) student.remember(this.#memory);
+    for (const batch of this.#since) await student.learn(batch);
+    if (this.#recalled) student.recall(this.#recalled);
+  }
+}
