@@ -1,27 +1,6 @@
 #!/usr/bin/env node
 // The command line's door: Vite loads the TypeScript and the shaders as they stand, so nothing is built first.
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-
-/** The project's modules, loaded as they are asked for. */
-async function openModules() {
-  const { createRunnableDevEnvironment, resolveConfig } = await import("vite");
-  const config = await resolveConfig(
-    {
-      root,
-      configFile: false,
-      envDir: false,
-      logLevel: "silent",
-      environments: { cli: { consumer: "server", resolve: { external: true, conditions: ["node"] } } },
-    },
-    "serve",
-  );
-  const environment = createRunnableDevEnvironment("cli", config, { hot: false, runnerOptions: { hmr: false } });
-  await environment.init();
-  return environment.runner;
-}
+import { openModules } from "../scripts/modules.mjs";
 
 let status;
 try {
