@@ -12,6 +12,8 @@ const POLICY = {
   "frame-src": "'self'",
   "base-uri": "'none'",
   "form-action": "'none'",
+  "require-trusted-types-for": "'script'",
+  "trusted-types": "default",
 };
 
 export function pagePolicy(): Plugin {

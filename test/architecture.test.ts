@@ -12,16 +12,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kernels: ["gpu"],
   model: ["gpu", "kernels"],
   train: ["gpu", "kernels", "model"],
+  bench: ["gpu", "kernels", "model", "train"],
   python: ["tasks"],
   ap2o: ["gpu", "model", "train", "tasks", "python/judge"],
   storage: ["model", "ap2o"],
-  worker: ["gpu", "kernels", "model", "train", "ap2o", "tasks", "python", "storage"],
+  worker: ["gpu", "kernels", "model", "train", "bench", "ap2o", "tasks", "python", "storage"],
   ui: ["worker/protocol", "worker/client"],
-  cli: ["gpu", "kernels", "model", "train", "ap2o", "tasks", "python", "storage", "worker"],
+  cli: ["gpu", "kernels", "model", "train", "bench", "ap2o", "tasks", "python", "storage", "worker"],
 };
 
 /** Files directly in src/: anyone may import them, and they import nothing. */
-const LEAVES = ["random", "records", "input_error"];
+const LEAVES = ["random", "records", "input_error", "tensorboard"];
 
 /** Files below ui that run in the page, and what they need its document for. */
 const PAGE_SIDE: Readonly<Record<string, string>> = {

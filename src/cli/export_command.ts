@@ -4,12 +4,12 @@ import { dirname, join, sep } from "node:path";
 import { zipSync } from "fflate";
 import * as v from "valibot";
 import { InputError } from "../input_error.ts";
+import { eventFile, eventFileName, scalarsOf } from "../tensorboard.ts";
 import type { Command } from "./command.ts";
 import { choiceFlag, textFlag } from "./flags.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath } from "./paths.ts";
 import { readLines, readRecord } from "./run_folder.ts";
-import { eventFile, type Scalar } from "./tensorboard.ts";
 
 const FORMATS = ["peft", "trl", "evalplus", "tensorboard", "zip"] as const;
 
@@ -59,8 +59,10 @@ function filesOf(format: (typeof FORMATS)[number], run: string, checkpoint: "bes
     case "evalplus":
       return evalPlusFiles(run);
     case "tensorboard": {
-      const scalars = scalarsOf(run, statSync(join(run, "run.json")).mtimeMs / 1000);
-      return [[`events.out.tfevents.${Math.floor(scalars[0]!.wallTime)}.errata`, eventFile(scalars)]];
+      const quizzes = readLines(run, "quizzes.jsonl", Quiz);
+      const scalars = scalarsOf(readLines(run, "metrics.jsonl", Metrics), quizzes, statSync(join(run, "run.json")).mtimeMs / 1000);
+      if (scalars.length === 0) throw new InputError(`${run}: there are no metrics yet.`);
+      return [[eventFileName(scalars), eventFile(scalars)]];
     }
     case "zip":
       return [["run.zip", zipOf(run)]];
@@ -96,28 +98,6 @@ function evalPlusFiles(run: string): Files {
 
 const Metrics = v.objectWithRest({ step: v.number(), num_tokens: v.number(), tokens_per_second: v.number() }, v.nullable(v.number()));
 const Quiz = v.object({ step: v.number(), "pass@1": v.number(), errors: v.record(v.string(), v.number()) });
-
-/** Every number of metrics.jsonl and quizzes.jsonl. Times are counted from the tokens and their rate; the last step is at `endSeconds`. */
-function scalarsOf(run: string, endSeconds: number): Scalar[] {
-  const metrics = readLines(run, "metrics.jsonl", Metrics);
-  const quizzes = readLines(run, "quizzes.jsonl", Quiz);
-  const took = metrics.map(({ num_tokens, tokens_per_second }, i) => (num_tokens - (metrics[i - 1]?.num_tokens ?? 0)) / tokens_per_second);
-  const total = took.reduce((sum, seconds) => sum + seconds, 0);
-  let at = endSeconds - total;
-  const timeOf = new Map([[0, at], ...metrics.map(({ step }, i): [number, number] => [step, (at += took[i]!)])]);
-  const scalar = (step: number, tag: string, value: number): Scalar => ({ step, tag, value, wallTime: timeOf.get(step) ?? endSeconds });
-  const scalars = [
-    ...metrics.flatMap(({ step, ...rest }) =>
-      Object.entries(rest).flatMap(([tag, value]) => (value === null ? [] : [scalar(step, `train/${tag}`, value)])),
-    ),
-    ...quizzes.flatMap(({ step, errors, ...rest }) => [
-      scalar(step, "quiz/pass@1", rest["pass@1"]),
-      ...Object.entries(errors).map(([type, count]) => scalar(step, `quiz_errors/${type}`, count)),
-    ]),
-  ].sort((a, b) => a.step - b.step);
-  if (scalars.length === 0) throw new InputError(`${run}: there are no metrics yet.`);
-  return scalars;
-}
 
 /** The folder without what an unfinished run keeps to go on. */
 function zipOf(run: string): Uint8Array {

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import type { Answer, Phase, Preference } from "../records.ts";
 import { ComparedCode, SingleCode } from "./code_view.tsx";
 import { errorLook } from "./error_types.ts";
@@ -8,6 +8,8 @@ import { Ribbon } from "./ribbon.tsx";
 import { orderTypes, type RunState } from "./run_state.ts";
 import { useSession } from "./session.ts";
 import { TypeBadge } from "./type_badge.tsx";
+import { VirtualList } from "./virtual_list.tsx";
+import { whyPair } from "./why_pair.ts";
 
 const PHASE_NAMES: Partial<Record<Phase, string>> = { before: "Before", exam: "Exam", after: "After" };
 const PHASES: readonly Phase[] = ["before", "exam", "after"];
@@ -98,39 +100,30 @@ function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; er
   );
 }
 
-/** Scrolls the list, and never the page, until the item is in sight. */
-function showInside(list: HTMLElement, item: HTMLElement): void {
-  const [outer, inner] = [list.getBoundingClientRect(), item.getBoundingClientRect()];
-  if (inner.top < outer.top) list.scrollTop -= outer.top - inner.top;
-  else if (inner.bottom > outer.bottom) list.scrollTop += inner.bottom - outer.bottom;
-}
-
 function ProblemList({ entries, open, phase }: { entries: ProblemEntry[]; open: string; phase: Phase }) {
   const session = useSession();
-  const list = useRef<HTMLUListElement>(null);
-  useEffect(() => {
-    const item = list.current?.querySelector<HTMLElement>("[aria-current]");
-    if (list.current && item) showInside(list.current, item);
-  }, [open]);
   return (
-    <ul class="problems" aria-label="Problems with such errors" ref={list}>
-      {entries.map((entry) => (
-        <li key={entry.taskId}>
-          <button
-            type="button"
-            aria-current={entry.taskId === open ? "true" : undefined}
-            onClick={() => session.select({ phase, taskId: entry.taskId, errorType: session.selection.value.errorType })}
-          >
-            <span class="title">{entry.title}</span>
-            <span class="caption">
-              {entry.taskId} · {entry.failed} of {entry.failed + entry.passed} wrong
-            </span>
-          </button>
-        </li>
-      ))}
-    </ul>
+    <VirtualList
+      label="Problems with such errors"
+      items={entries}
+      rowRem={PROBLEM_ROW_REM}
+      keyOf={(entry) => entry.taskId}
+      open={entries.findIndex((entry) => entry.taskId === open)}
+      onOpen={(entry) => session.select({ phase, taskId: entry.taskId, errorType: session.selection.value.errorType })}
+      row={(entry) => (
+        <span class="problem">
+          <span class="title">{entry.title}</span>
+          <span class="caption">
+            {entry.taskId} · {entry.failed} of {entry.failed + entry.passed} wrong
+          </span>
+        </span>
+      )}
+    />
   );
 }
+
+/** Two lines of a title and one of counts. */
+const PROBLEM_ROW_REM = 3.7;
 
 function partnerTitle(partner: Partner | null): string {
   if (!partner) return "No right answer to this problem yet";
@@ -141,6 +134,19 @@ interface AnswerPairProps {
   answer: Answer;
   passed: readonly DistinctAnswer[];
   pairs: readonly Preference[];
+}
+
+function WhyPair({ pair, failed }: { pair: Preference; failed: number }) {
+  return (
+    <details class="why">
+      <summary>Why this pair?</summary>
+      <ul class="details-text">
+        {whyPair(pair, failed).map((sentence) => (
+          <li key={sentence}>{sentence}</li>
+        ))}
+      </ul>
+    </details>
+  );
 }
 
 function AnswerPair({ answer, passed, pairs }: AnswerPairProps) {
@@ -171,6 +177,7 @@ function ProblemDetail({ run, phase, taskId }: { run: RunState; phase: Phase; ta
     failed[0];
   if (!open) return <p class="detail caption">No failed answer here.</p>;
   const pairs = phase === "exam" ? run.pairs.get(taskId) : undefined;
+  const trained = pairs?.find((pair) => pair.rejected_index === open.answer.sample_index);
   return (
     <article class="detail" aria-label={`Problem ${taskId}`}>
       <h3>{titleOf(open.answer.solution)}</h3>
@@ -181,6 +188,7 @@ function ProblemDetail({ run, phase, taskId }: { run: RunState; phase: Phase; ta
         onOpen={(index) => session.select({ sampleIndex: index })}
       />
       <FailureNote answer={open.answer} />
+      {trained && <WhyPair pair={trained} failed={failed.length} />}
       <AnswerPair answer={open.answer} passed={passed} pairs={pairs ?? []} />
     </article>
   );

@@ -1,4 +1,5 @@
 import { useRef } from "preact/hooks";
+import { eventFile, eventFileName, scalarsOf } from "../tensorboard.ts";
 import { csvOf, download, EXPORTS, type ExportKind, exportContent, metricsCsv } from "./exports.ts";
 import { type Session, useSession } from "./session.ts";
 
@@ -21,6 +22,12 @@ async function copyLink(session: Session): Promise<void> {
   } catch {
     session.notice.value = `The browser does not let the page copy; the address is ${location.href}`;
   }
+}
+
+function saveEvents({ run }: Session): void {
+  const metrics = run.steps.map((step) => ({ ...step })); // an interface has no index signature, a copy of it has
+  const scalars = scalarsOf(metrics, run.quizzes, Date.now() / 1000);
+  download(eventFileName(scalars), eventFile(scalars));
 }
 
 function quizRows(session: Session): string {
@@ -68,6 +75,7 @@ export function ShareMenu() {
         {entry("Copy link", "settings, seed and view", false, () => void copyLink(session))}
         {EXPORTS.map((kind) => entry(kind.name, kind.purpose, !ready, () => void save(session, kind)))}
         {entry("Metrics", "every step as CSV", !ready, () => download("metrics.csv", text(metricsCsv(session.run.steps))))}
+        {entry("TensorBoard", "every curve as an event file", !ready, () => saveEvents(session))}
         {entry("Quizzes", "pass@1 and errors by type as CSV", session.run.quizzes.length === 0, () =>
           download("quizzes.csv", text(quizRows(session))),
         )}

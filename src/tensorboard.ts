@@ -8,6 +8,44 @@ export interface Scalar {
   readonly wallTime: number;
 }
 
+/** A line of metrics.jsonl as far as it holds numbers; what was no number is null there. */
+export interface MetricRow {
+  readonly step: number;
+  readonly num_tokens: number;
+  readonly tokens_per_second: number;
+  readonly [name: string]: number | string | null | undefined;
+}
+
+export interface QuizRow {
+  readonly step: number;
+  readonly "pass@1": number;
+  readonly errors: Readonly<Record<string, number>>;
+}
+
+/** Every number of a run's metrics and quizzes. Times are counted from the tokens and their rate; the last step is at `endSeconds`. */
+export function scalarsOf(metrics: readonly MetricRow[], quizzes: readonly QuizRow[], endSeconds: number): Scalar[] {
+  const took = metrics.map(({ num_tokens, tokens_per_second }, i) => (num_tokens - (metrics[i - 1]?.num_tokens ?? 0)) / tokens_per_second);
+  const total = took.reduce((sum, seconds) => sum + seconds, 0);
+  let at = endSeconds - total;
+  const timeOf = new Map([[0, at], ...metrics.map(({ step }, i): [number, number] => [step, (at += took[i]!)])]);
+  const scalar = (step: number, tag: string, value: number): Scalar => ({ step, tag, value, wallTime: timeOf.get(step) ?? endSeconds });
+  const scalars = [
+    ...metrics.flatMap(({ step, ...rest }) =>
+      Object.entries(rest).flatMap(([tag, value]) => (typeof value === "number" ? [scalar(step, `train/${tag}`, value)] : [])),
+    ),
+    ...quizzes.flatMap(({ step, errors, ...rest }) => [
+      scalar(step, "quiz/pass@1", rest["pass@1"]),
+      ...Object.entries(errors).map(([type, count]) => scalar(step, `quiz_errors/${type}`, count)),
+    ]),
+  ];
+  return scalars.sort((a, b) => a.step - b.step);
+}
+
+/** The name that TensorBoard looks for. */
+export function eventFileName(scalars: readonly Scalar[]): string {
+  return `events.out.tfevents.${Math.floor(scalars[0]?.wallTime ?? 0)}.errata`;
+}
+
 /** The bytes of an event file; scalars in the order of their steps. */
 export function eventFile(scalars: readonly Scalar[]): Uint8Array {
   const start = Math.min(...scalars.map(({ wallTime }) => wallTime));
