@@ -65,7 +65,7 @@ function batchOf(pairs: readonly TrainingPair[], step: number): TrainingPair[] {
 /** TRL's names, but for those that whoever loops over the steps knows. */
 const NAMES = readJson<{ every_log: string[] }>("trl/metric_names.json").every_log.filter((name) => name !== "epoch" && name !== "step");
 
-test.each(["ids", "text"])("%s: ten steps give every metric of TRL, and its adapter", async (name) => {
+test.each(["ids", "text", "chat"])("%s: ten steps give every metric of TRL, and its adapter", async (name) => {
   const golden = readJsonLines<Record<string, number>>(`trl/${name}/metrics.jsonl`);
   const pairs = pairsOf(name);
   await withTrainer(async (trainer) => {
