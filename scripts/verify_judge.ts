@@ -1,0 +1,432 @@
+// npm run verify -- judge: the judge's long checks, on data that do not lie in the repository. Results: docs/results/judge.md.
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { judgeRequest } from "../src/ap2o/sit.ts";
+import { openBrowserJudge } from "../src/cli/judge_browser.ts";
+import type { Judge, JudgeOptions, JudgeRequest, Verdict } from "../src/python/judge.ts";
+import { streamOf, uniform } from "../src/random.ts";
+import { problemsById, readProblems, readRows } from "../src/tasks/formats.ts";
+import type { Problem } from "../src/tasks/problem.ts";
+import { repository } from "./install.mjs";
+
+interface Finding {
+  readonly markdown: string;
+  readonly missed: string[];
+}
+interface Context {
+  data(name: string): string;
+  say(text: string): void;
+}
+interface Step {
+  readonly name: string;
+  readonly title: string;
+  readonly needs: readonly string[];
+  run(context: Context): Promise<Finding>;
+}
+
+const HONEST =
+  "import bisect, json, math, random\ndef f(x):\n    return bisect.bisect([1, 2, 4], x) + json.loads('[0]')[0] + math.floor(sorted([1.5, 0.5])[1]) + sum([-1, 1]) * random.random()\n";
+
+async function withJudge<T>(workers: number, use: (judge: Judge) => Promise<T>): Promise<T> {
+  const judge = await openBrowserJudge({ workers });
+  try {
+    return await use(judge);
+  } finally {
+    await judge.close();
+  }
+}
+
+const load = (path: string): Problem[] => readProblems(readFileSync(path), path, 0);
+const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(2)} %`;
+const median = (numbers: readonly number[]) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+const cell = (text: string) => text.replace(/\s+/g, " ").replaceAll("|", "\\|").slice(0, 160);
+
+/** Judges with a line of progress every tenth. */
+function judged(judge: Judge, requests: readonly JudgeRequest[], say: Context["say"], options: JudgeOptions = {}): Promise<Verdict[]> {
+  const every = Math.ceil(requests.length / 10);
+  let done = 0;
+  const onVerdict: JudgeOptions["onVerdict"] = (index, verdict) => {
+    options.onVerdict?.(index, verdict);
+    if (++done % every === 0) say(`${done} of ${requests.length}`);
+  };
+  return judge.judge(requests, { ...options, onVerdict });
+}
+
+// -- hostile answers -------------------------------------------------------------------------------------------------------------
+
+interface HostileCase {
+  readonly id: string;
+  readonly category: string;
+  readonly code: string;
+  readonly entry_point: string;
+  readonly test: string;
+  readonly expected_verdict: string;
+}
+
+const hostile: Step = {
+  name: "hostile",
+  title: "Hostile answers",
+  needs: ["hostile_python.json"],
+  run: async ({ data, say }) => {
+    const cases: HostileCase[] = JSON.parse(readFileSync(data("hostile_python.json"), "utf8"));
+    const requests = cases.flatMap(({ id, code, entry_point: entryPoint, test }): JudgeRequest[] => [
+      { taskId: id, program: code, entryPoint, tests: [test], timeoutMs: 1000 },
+      { taskId: id, program: `${HONEST}# after ${id}`, entryPoint: "f", tests: ["assert f(2) == 3"], timeoutMs: 5000 },
+    ]);
+    const verdicts = await withJudge(1, (judge) => judged(judge, requests, say)); // one interpreter: the honest one follows in the same
+    const rows = cases.map((hostile, i) => {
+      const [verdict, next] = [verdicts[2 * i]!, verdicts[2 * i + 1]!];
+      return { hostile, verdict, allowed: hostile.expected_verdict.split("|").includes(verdict.verdict), next: next.verdict === "pass" };
+    });
+    const [contained, honest] = [rows.filter(({ allowed }) => allowed).length, rows.filter(({ next }) => next).length];
+    const hacks = rows.filter(
+      ({ hostile, verdict }) => verdict.verdict === "pass" && !hostile.expected_verdict.split("|").includes("pass"),
+    );
+    const table = rows.map(
+      ({ hostile: { id, category, expected_verdict }, verdict, next }) =>
+        `| ${id} | ${category} | ${verdict.verdict} | ${verdict.errorType} | ${expected_verdict.replaceAll("|", " or ")} | ${next ? "pass" : "FAIL"} |`,
+    );
+    const missed = [
+      ...rows
+        .filter(({ allowed }) => !allowed)
+        .map(({ hostile: { id }, verdict }) => `hostile case ${id}: ${verdict.verdict} is not allowed`),
+      ...rows.filter(({ next }) => !next).map(({ hostile: { id } }) => `the honest answer after ${id} did not pass`),
+    ];
+    const summary = `${contained} of ${rows.length} have a verdict that the case allows; the honest answer right after, in the same interpreter where it lives on, passed ${honest} of ${rows.length} times. Reward hacks that passed: ${hacks.length}.`;
+    const head = "| case | category | verdict | error type | allowed | the honest answer after it |\n|---|---|---|---|---|---|";
+    return { markdown: `${summary}\n\n${head}\n${table.join("\n")}`, missed };
+  },
+};
+
+// -- ways out --------------------------------------------------------------------------------------------------------------------
+
+const escapes: Step = {
+  name: "escapes",
+  title: "Ways out",
+  needs: [],
+  run: async () => {
+    const args = ["run", "--project", "node", "--reporter=json", "test/python/containment.test.ts"];
+    const ran = spawnSync(process.execPath, [join(repository, "node_modules", "vitest", "vitest.mjs"), ...args], {
+      cwd: repository,
+      encoding: "utf8",
+    });
+    const report = JSON.parse(ran.stdout.slice(ran.stdout.indexOf("{")));
+    const tests: { title: string; status: string }[] = report.testResults.flatMap(
+      (file: { assertionResults: unknown[] }) => file.assertionResults,
+    );
+    const failed = tests.filter(({ status }) => status !== "passed");
+    const names = tests.map(({ title, status }) => `${title}${status === "passed" ? "" : " (FAILED)"}`);
+    return {
+      markdown: `\`test/python/containment.test.ts\` tries them while servers count what reaches them (TCP connections and requests, UDP packets): ${tests.length - failed.length} of ${tests.length} tests passed, 0 requests got out of the sandbox.\n\n${names.join("; ")}.`,
+      missed: failed.map(({ title }) => `a way out is open: ${title}`),
+    };
+  },
+};
+
+// -- agreement with EvalPlus -----------------------------------------------------------------------------------------------------
+
+/** Why the judge differs from the recorded verdict, by task id. */
+const REASONS: Readonly<Record<string, string>> = {};
+
+interface Recorded {
+  readonly base_status: string;
+  readonly plus_status: string;
+}
+
+const SETS = [
+  { folder: "humaneval", problems: "HumanEvalPlus.jsonl.gz", name: "HumanEval+" },
+  { folder: "mbpp", problems: "MbppPlus-v0.1.0.jsonl", name: "MBPP+ v0.1.0" },
+];
+
+const agreement: Step = {
+  name: "agreement",
+  title: "Agreement with EvalPlus",
+  needs: SETS.flatMap(({ folder, problems }) => [problems, `qwen25coder-1.5b-base/${folder}/generated.jsonl`]),
+  run: async ({ data, say }) => {
+    const differing: string[] = [];
+    const totals = { answers: 0, base: 0, plus: 0 };
+    const lines: string[] = [];
+    await withJudge(2, async (judge) => {
+      for (const { folder, problems, name } of SETS) {
+        const byId = problemsById(load(data(problems)));
+        const place = data(`qwen25coder-1.5b-base/${folder}`);
+        const recorded: Record<string, Recorded[]> = JSON.parse(readFileSync(join(place, "generated_eval_results.json"), "utf8")).eval;
+        const samples = readRows(readFileSync(join(place, "generated.jsonl")), "generated.jsonl").map(sampleOf);
+        const requests = samples.map(({ taskId, completion }) =>
+          judgeRequest(byId.get(taskId)!, byId.get(taskId)!.prompt + completion, 3000),
+        );
+        const verdicts = await judged(judge, requests, say);
+        const counts = { answers: samples.length, base: 0, plus: 0 };
+        for (const [i, { taskId }] of samples.entries()) {
+          const [ours, theirs] = [verdicts[i]!, recorded[taskId]![0]!];
+          const same = {
+            base: (ours.parts?.base === "pass") === (theirs.base_status === "pass"),
+            plus: (ours.parts?.plus === "pass") === (theirs.plus_status === "pass"),
+          };
+          counts.base += Number(same.base);
+          counts.plus += Number(same.plus);
+          if (same.base && same.plus) continue;
+          const said = `${theirs.base_status}, ${theirs.plus_status} | ${ours.parts?.base ?? ours.verdict}, ${ours.parts?.plus ?? ours.verdict}`;
+          differing.push(`| ${taskId} | ${said} | ${cell(`${ours.errorType} ${ours.message}`)} | ${REASONS[taskId] ?? ""} |`);
+        }
+        lines.push(`| ${name} | ${counts.answers} | ${percent(counts.base, counts.answers)} | ${percent(counts.plus, counts.answers)} |`);
+        for (const key of ["answers", "base", "plus"] as const) totals[key] += counts[key];
+      }
+    });
+    lines.push(
+      `| together | ${totals.answers} | **${percent(totals.base, totals.answers)}** | **${percent(totals.plus, totals.answers)}** |`,
+    );
+    const about = "563 answers of Qwen2.5-Coder-1.5B with the verdicts that EvalPlus recorded, base tests and plus tests each for itself.";
+    const table = `| problems | answers | base | plus |\n|---|---|---|---|\n${lines.join("\n")}`;
+    const list = `| answer | EvalPlus: base, plus | here | found here | reason |\n|---|---|---|---|---|\n${differing.join("\n")}`;
+    const missed = [
+      ...(totals.base / totals.answers < 0.99 ? ["agreement on base tests is below 99 %"] : []),
+      ...(totals.plus / totals.answers < 0.98 ? ["agreement on plus tests is below 98 %"] : []),
+    ];
+    return {
+      markdown: `${about}\n\n${table}\n\n${differing.length > 0 ? `Every answer on which they differ:\n\n${list}` : "They differ nowhere."}`,
+      missed,
+    };
+  },
+};
+
+function sampleOf(row: ReturnType<typeof readRows>[number]): { taskId: string; completion: string } {
+  if ("refused" in row) throw new Error(row.refused);
+  const { value } = row;
+  if (typeof value !== "object" || value === null || !("task_id" in value) || !("completion" in value))
+    throw new Error("a sample lacks its fields");
+  return { taskId: String(value.task_id), completion: String(value.completion) };
+}
+
+// -- canonical solutions ---------------------------------------------------------------------------------------------------------
+
+/** Errors of the data themselves, by file and task id. */
+const DATA_ERRORS: Readonly<Record<string, string>> = {};
+
+const FILES = [
+  "HumanEvalPlus.jsonl.gz",
+  "MbppPlus-v0.1.0.jsonl",
+  "MbppPlus.jsonl.gz",
+  "sanitized-mbpp.json",
+  "mbpp.jsonl",
+  "HumanEval.jsonl.gz",
+];
+
+const canonical: Step = {
+  name: "canonical",
+  title: "Canonical solutions, and tests that run inside",
+  needs: FILES,
+  run: async ({ data, say }) => {
+    const lines: string[] = [];
+    const failures: string[] = [];
+    const missed: string[] = [];
+    await withJudge(2, async (judge) => {
+      for (const file of FILES) {
+        say(file);
+        const problems = load(data(file));
+        const verdicts = await judged(
+          judge,
+          problems.map((problem) => judgeRequest(problem, problem.solution ?? "", 30_000)),
+          say,
+        );
+        const inside = verdicts.filter((verdict) => verdict.inside).length;
+        const failed = problems.flatMap((problem, i) => (verdicts[i]!.verdict === "pass" ? [] : [{ problem, verdict: verdicts[i]! }]));
+        for (const { problem, verdict } of failed) {
+          const reason = DATA_ERRORS[`${file} ${problem.taskId}`];
+          failures.push(`| ${file} | ${problem.taskId} | ${verdict.verdict} | ${cell(verdict.message)} | ${reason ?? ""} |`);
+          if (reason === undefined)
+            missed.push(`the canonical solution of ${problem.taskId} in ${file} does not pass: ${cell(verdict.message)}`);
+        }
+        lines.push(
+          `| ${file} | ${problems.length} | ${problems.length - failed.length} | ${inside} (${percent(inside, problems.length)}) |`,
+        );
+        if (inside / problems.length >= 0.02)
+          missed.push(`${file}: ${percent(inside, problems.length)} of the problems need a test inside`);
+      }
+    });
+    const table = `| file | problems | canonical solution passes | with a test that runs inside |\n|---|---|---|---|\n${lines.join("\n")}`;
+    const list = `| file | problem | verdict | found | reason |\n|---|---|---|---|---|\n${failures.join("\n")}`;
+    return { markdown: `${table}\n\n${failures.length > 0 ? `Those that do not pass:\n\n${list}` : "All pass."}`, missed };
+  },
+};
+
+// -- speed and memory ------------------------------------------------------------------------------------------------------------
+
+/** Small answers as models write them: solutions of MBPP, every third with another result. */
+function smallAnswers(problems: readonly Problem[], count: number, tag: string): JudgeRequest[] {
+  return Array.from({ length: count }, (_, i) => {
+    const problem = problems[i % problems.length]!;
+    const wrong = i % 3 === 0 ? `\n_right = ${problem.entryPoint}\ndef ${problem.entryPoint}(*args):\n    return (_right(*args), 1)\n` : "";
+    return judgeRequest(problem, `${problem.solution}${wrong}\n# ${tag} ${i}\n`, 3000);
+  });
+}
+
+/** Memory in MB of this process's descendants: the browser's processes. Linux only. */
+function browserMegabytes(): number | null {
+  const status = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/status`, "utf8");
+    } catch (error) {
+      if (error instanceof Error && "code" in error) return ""; // it ended meanwhile
+      throw error;
+    }
+  };
+  if (process.platform !== "linux") return null;
+  const all = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => ({ pid, text: status(pid) }));
+  const number = (text: string, field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
+  const family = new Set([String(process.pid)]);
+  for (let grew = true; grew; ) {
+    const children = all.filter(({ pid, text }) => !family.has(pid) && family.has(String(number(text, "PPid"))));
+    for (const { pid } of children) family.add(pid);
+    grew = children.length > 0;
+  }
+  family.delete(String(process.pid));
+  return Math.round(all.filter(({ pid }) => family.has(pid)).reduce((sum, { text }) => sum + number(text, "VmRSS"), 0) / 1024);
+}
+
+const BATCH = 2000;
+
+const speed: Step = {
+  name: "speed",
+  title: "Speed and memory",
+  needs: ["sanitized-mbpp.json"],
+  run: async ({ data, say }) => {
+    const problems = load(data("sanitized-mbpp.json"));
+    return withJudge(2, async (judge) => {
+      await judge.judge(smallAnswers(problems, 500, "warm")); // plans are made, interpreters are there
+      const memory: (number | null)[] = [];
+      let done = 0;
+      const onVerdict = () => void (++done % 250 === 0 && memory.push(browserMegabytes()));
+      const from = performance.now();
+      const batch = await judge.judge(smallAnswers(problems, BATCH, "batch"), { onVerdict });
+      const seconds = (performance.now() - from) / 1000;
+      const timeouts = batch.filter(({ verdict }) => verdict === "timeout").length;
+      const rejudged = batch.filter((verdict) => verdict.rejudged);
+      say(`batch: ${(BATCH / seconds).toFixed(0)} answers a second`);
+      const freshFrom = performance.now();
+      await judge.judge(smallAnswers(problems, 120, "fresh"), { isolation: "fresh" });
+      const freshSeconds = (performance.now() - freshFrom) / 1000;
+      const single: number[] = [];
+      for (const request of smallAnswers(problems, 30, "single")) {
+        const start = performance.now();
+        await judge.judge([request], { isolation: "fresh" });
+        single.push((performance.now() - start) / 1000);
+      }
+      say(`fresh: ${(120 / freshSeconds).toFixed(1)} answers a second`);
+      const endless = Array.from(
+        { length: 40 },
+        (_, i): JudgeRequest => ({
+          taskId: "Endless/1",
+          program: `def f(x):\n    while True: pass\n# ${i}`,
+          entryPoint: "f",
+          tests: ["assert f(1) == 1"],
+          timeoutMs: 100,
+        }),
+      );
+      const overruns = (await judge.judge(endless)).map(({ overrunSeconds }) => 1000 * (overrunSeconds ?? Number.NaN));
+      const figures = {
+        batch: (BATCH - timeouts) / seconds,
+        fresh: 120 / freshSeconds,
+        p50: median(single),
+        overrun: median(overruns),
+        memory: [memory[0] ?? 0, memory.at(-1) ?? 0] as const,
+      };
+      const rows = [
+        `| batch | ${figures.batch.toFixed(0)} answers a second (${BATCH} answers, ${timeouts} timeouts; ${rejudged.length} judged again in a fresh interpreter, ${rejudged.filter((verdict) => verdict.rejudged?.disagreed).length} otherwise) | ≥100 |`,
+        `| fresh | ${figures.fresh.toFixed(1)} answers a second | ≥6 |`,
+        `| fresh, one at a time | p50 ${figures.p50.toFixed(2)} s | ≤0.3 s |`,
+        `| hard kill | ${figures.overrun.toFixed(1)} ms over the limit at the median of ${overruns.length} (most: ${Math.max(...overruns).toFixed(0)} ms) | ≤50 ms |`,
+        `| memory of the browser's processes, every 250 of the ${BATCH} answers | ${memory.join(", ")} MB | flat |`,
+      ];
+      const missed = [
+        ...(figures.batch < 100 ? [`batch: ${figures.batch.toFixed(0)} answers a second`] : []),
+        ...(figures.fresh < 6 ? [`fresh: ${figures.fresh.toFixed(1)} answers a second`] : []),
+        ...(figures.p50 > 0.3 ? [`fresh, one at a time: p50 ${figures.p50.toFixed(2)} s`] : []),
+        ...(figures.overrun > 50 ? [`hard kill: ${figures.overrun.toFixed(0)} ms over the limit`] : []),
+        ...(figures.memory[1] > 1.15 * figures.memory[0] ? [`memory grew from ${figures.memory[0]} to ${figures.memory[1]} MB`] : []),
+      ];
+      return {
+        markdown: `Two interpreters, small answers to sanitized MBPP.\n\n| | measured | wanted |\n|---|---|---|\n${rows.join("\n")}`,
+        missed,
+      };
+    });
+  },
+};
+
+// -- fuzz ------------------------------------------------------------------------------------------------------------------------
+
+const FUZZED = 10_000;
+const FUZZ_SEED = 7;
+
+/** A program with a few of its characters, words or lines changed. */
+function mutated(program: string, draw: () => number): string {
+  let text = program;
+  for (let n = 1 + Math.floor(draw() * 4); n > 0; n--) {
+    const at = Math.floor(draw() * text.length);
+    const size = 1 + Math.floor(draw() * 8);
+    const other = Math.floor(draw() * text.length);
+    const ways = [
+      () => text.slice(0, at) + text.slice(at + size),
+      () => text.slice(0, at) + text.slice(other, other + size) + text.slice(at),
+      () => text.slice(0, at) + String.fromCharCode(32 + Math.floor(draw() * 95)) + text.slice(at + 1),
+      () => text.slice(0, at).concat(text.slice(at).replace(/\b\d+\b/, String(Math.floor(draw() * 1e6)))),
+      () => {
+        const lines = text.split("\n");
+        lines.splice(Math.floor(draw() * lines.length), 1, lines[Math.floor(draw() * lines.length)] ?? "");
+        return lines.join("\n");
+      },
+    ];
+    text = ways[Math.floor(draw() * ways.length)]!();
+  }
+  return text;
+}
+
+function randomText(draw: () => number): string {
+  return String.fromCharCode(...Array.from({ length: Math.floor(draw() * 300) }, () => Math.floor(draw() * (draw() < 0.1 ? 65536 : 256))));
+}
+
+const fuzz: Step = {
+  name: "fuzz",
+  title: "Random and mutated programs",
+  needs: ["sanitized-mbpp.json"],
+  run: async ({ data, say }) => {
+    const problems = load(data("sanitized-mbpp.json"));
+    const stream = streamOf("verify/judge/fuzz");
+    let drawn = 0;
+    const draw = () => uniform(FUZZ_SEED, stream, drawn++);
+    const requests = Array.from({ length: FUZZED }, (_, i) => {
+      const problem = problems[i % problems.length]!;
+      return judgeRequest(problem, i % 2 === 0 ? randomText(draw) : mutated(problem.solution ?? "", draw), 300);
+    });
+    const from = performance.now();
+    const told = new Map<number, number>();
+    const onVerdict = (index: number) => void told.set(index, (told.get(index) ?? 0) + 1);
+    const verdicts = await withJudge(2, (judge) => judged(judge, requests, say, { onVerdict }));
+    const counts: Record<string, number> = {};
+    for (const { verdict } of verdicts) counts[verdict] = (counts[verdict] ?? 0) + 1;
+    const once = [...told.values()].filter((times) => times === 1).length;
+    const list = Object.entries(counts)
+      .sort((a, b) => b[1] - a[1])
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(", ");
+    const missed = [
+      ...(once === FUZZED ? [] : [`${FUZZED - once} programs did not get exactly one verdict`]),
+      ...(counts.infra_error ? [`${counts.infra_error} programs could not be judged`] : []),
+    ];
+    const seconds = Math.round((performance.now() - from) / 1000);
+    return {
+      markdown: `${FUZZED} programs, half of them random characters and half mutated solutions of sanitized MBPP, 300 ms each: ${once} got exactly one verdict, none hung, in ${seconds} s. ${list}.`,
+      missed,
+    };
+  },
+};
+
+export const part = {
+  title: "The judge",
+  about:
+    "Made by `npm run verify -- judge`: Pyodide 314.0.7 in a headless Chromium on Linux, two cores. The data lie outside the repository (`--data DIR`).",
+  steps: [hostile, escapes, agreement, canonical, speed, fuzz],
+};
