@@ -1,31 +1,31 @@
 // What most commands begin with: the device, the model on it, the judge, the problems. Everything is looked at before the slow part.
 
 import { createHash } from "node:crypto";
-import { basename } from "node:path";
 import { findChromium, softwareDriver } from "../../scripts/find_chromium.mjs";
 import type { Engine } from "../ap2o/engine_student.ts";
-import { openDevice } from "../gpu/device.ts";
+import { type AdapterInfo, openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
 import { CHECKPOINTS } from "../model/activations.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { ModelFiles } from "../model/files.ts";
-import { GgufFolder } from "../model/gguf.ts";
 import { type Adapter, adapterFromFile } from "../model/lora.ts";
 import { loadModel, type Model } from "../model/model.ts";
 import { type AdapterFile, readAdapter } from "../model/peft.ts";
 import { WEIGHT_DTYPES } from "../model/weight_plan.ts";
 import type { Judge } from "../python/judge.ts";
+import { PUBLIC_HUB } from "../storage/hub.ts";
 import { readProblems, selectProblems } from "../tasks/formats.ts";
 import type { Problem } from "../tasks/problem.ts";
 import { describePlan, explainBudget, type MemoryNeeds, planMemory } from "../train/memory_plan.ts";
 import { choiceFlag, listFlag, numberFlag, textFlag, type Values } from "./flags.ts";
-import { folderFiles, openPath } from "./folder.ts";
-import { callerPath, DEMO_MODEL, DEMO_PROBLEMS, readInput } from "./paths.ts";
+import { folderFiles } from "./folder.ts";
+import { openModelFiles } from "./model_source.ts";
+import { callerPath, DEMO_PROBLEMS, readInput } from "./paths.ts";
 import type { Progress } from "./progress.ts";
 
 export const MODEL_FLAGS = {
-  model: textFlag("PATH", "the model: a Hugging Face folder or a GGUF file (the embedded one)", ""),
+  model: textFlag("PATH", "the model: a folder, a GGUF file, an address, or a hub's owner/name[/FILE.gguf] (the embedded one)", ""),
+  "hub-url": textFlag("URL", "the hub, or a mirror of it", PUBLIC_HUB),
   dtype: choiceFlag(WEIGHT_DTYPES, "how its weights are kept on the GPU", "f32"),
   "memory-budget": numberFlag("GB", "refuse what would take more of the GPU's memory (10^9 bytes; no limit)", null, { min: 0 }),
   checkpoint: choiceFlag(
@@ -53,12 +53,8 @@ export async function openEngine(
   progress: Progress,
   plan: (model: Pick<Model, "config" | "tokenizer">) => Promise<Partial<MemoryNeeds>> = async () => ({}),
 ): Promise<Engine> {
-  const files = await openModelFiles(values.model);
-  offerSoftwareDriver();
-  const { device, adapter } = await openDevice().catch((error: unknown) => {
-    throw new InputError(error instanceof Error ? error.message : String(error));
-  });
-  const gpu = new Gpu(device);
+  const files = await openModelFiles(values.model, values["hub-url"], progress);
+  const { gpu, adapter } = await openGpu();
   const onProgress = (done: number, total: number) => progress.show(`loading ${files.id}: ${done} of ${total} tensors`);
   const memory = { budget: values["memory-budget"] === null ? null : values["memory-budget"] * 1e9, checkpoint: values.checkpoint };
   const check = async (model: Pick<Model, "id" | "config" | "tokenizer">) => {
@@ -72,12 +68,13 @@ export async function openEngine(
   return { gpu, model, device: adapter, memory };
 }
 
-/** The files of --model: a folder's, or what a GGUF file stands for. */
-async function openModelFiles(model: string): Promise<ModelFiles> {
-  if (model === "") return folderFiles(DEMO_MODEL);
-  const path = callerPath(model);
-  const source = path.toLowerCase().endsWith(".gguf") ? await openPath(path) : null;
-  return source ? GgufFolder.open(basename(path).slice(0, -".gguf".length), source) : folderFiles(path);
+/** Opens the device. Throws an InputError where there is none. */
+export async function openGpu(): Promise<{ gpu: Gpu; adapter: AdapterInfo }> {
+  offerSoftwareDriver();
+  const { device, adapter } = await openDevice().catch((error: unknown) => {
+    throw new InputError(error instanceof Error ? error.message : String(error));
+  });
+  return { gpu: new Gpu(device), adapter };
 }
 
 /** Lets Dawn fall back on the SwiftShader of the Chromium that judges, wherever it lies, after the machine's own drivers. */
