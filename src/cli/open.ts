@@ -40,7 +40,7 @@ export type ModelValues = Values<typeof MODEL_FLAGS>;
 export const ADAPTER_FLAG = { adapter: textFlag("FOLDER", "a PEFT adapter to put on the model", null) } as const;
 
 export const PROBLEM_FLAGS = {
-  problems: textFlag("FILE", "problems: Errata's format, MBPP or HumanEval; .json, .jsonl, .gz (the embedded ones)", ""),
+  problems: textFlag("FILE", "problems: MBPP, HumanEval, EvalPlus, LiveCodeBench, TACO, Markdown ... (the embedded ones); see docs/problems.md", ""),
   "task-ids": listFlag("A,B", "only these problems", null, (text) => text),
 } as const;
 
