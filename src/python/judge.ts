@@ -51,6 +51,8 @@ export interface Verdict {
   /** True when a test could not be split and ran inside the interpreter. */
   readonly inside: boolean;
   readonly seconds: number;
+  /** Of a timeout: how long past its limit the run was ended. */
+  readonly overrunSeconds?: number;
   /** Of EvalPlus's problems: the verdicts on the base tests and on the plus tests, each judged for itself. */
   readonly parts?: { readonly base: VerdictKind; readonly plus: VerdictKind };
   /** Judged a second time in a fresh interpreter, as one batch verdict in a hundred is, and what the batch had said if it was something else. */

@@ -201,7 +201,9 @@ export class SandboxJudge implements Judge {
     const plan: Plan = { steps: sources.map((source, test) => ({ kind: "value", test, source })), checks: [] };
     const asked = { ...request, program: `${suite.reference}\n${suite.alternative}` };
     const paper: Paper = { plan, timeoutMs: REFERENCE_TIMEOUT_MS, stepTimeoutsMs: [] };
-    const outcome = await this.run(asked, paper, { fresh: true, alone: false }, signal);
+    const batched = await this.run(asked, paper, { fresh: false, alone: false }, signal);
+    const sound = batched.healthy && batched.end === "done";
+    const outcome = sound ? batched : await this.run(asked, paper, { fresh: true, alone: true }, signal);
     const [start = "!", ...results] = outcome.results;
     const finding = verdictOf(plan, asked, outcome);
     if (start !== "" || results.length < sources.length || results.some((text) => text.startsWith("!")))

@@ -69,8 +69,10 @@ const outcomeSchema = v.object({
   stderr: v.string(),
   /** Time that the answer ran. */
   seconds: v.number(),
-  /** The limit that ran out, in ms, where one did. */
+  /** The limit that ran out, in ms, where one did, as it was asked for. */
   limitMs: v.number(),
+  /** How long after its deadline the run was ended, in ms; 0 for one that ended by itself. */
+  overrunMs: v.number(),
   /** The interpreter had run nothing before. */
   fresh: v.boolean(),
   /** False when the interpreter was found changed after the run: the outcome is in doubt. */

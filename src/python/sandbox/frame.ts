@@ -59,8 +59,9 @@ interface Active {
   begunAt: number;
   /** How many times its limits it is allowed. */
   slack: number;
-  /** The limit that will run out next. */
+  /** The limit that will run out next, as it was asked for, and when that is. */
   limitMs: number;
+  deadline: number;
 }
 
 interface Waiting {
@@ -313,6 +314,7 @@ class Yard {
     const left = active.begunAt + whole - performance.now();
     const own = (request.stepTimeoutsMs[active.results.length] ?? Infinity) * active.slack;
     active.limitMs = (own < left ? own : whole) / active.slack; // as it was asked for: how slow the machine is differs from run to run
+    active.deadline = performance.now() + Math.min(own, left);
     clearTimeout(slot.timer);
     slot.timer = setTimeout(() => this.endRun(slot, "timeout", ""), Math.max(0, Math.min(own, left)));
   }
@@ -361,6 +363,7 @@ class Yard {
   private endRun(slot: Slot, end: Outcome["end"], message: string): void {
     const active = slot.active;
     if (!active) return;
+    slot.worker?.terminate();
     if (active.request.type === "plan")
       this.reply({ type: "failed", id: active.request.id, message: `the tests could not be read: ${message}` });
     const seconds = active.begunAt ? (performance.now() - active.begunAt) / 1000 : 0;
@@ -379,6 +382,7 @@ class Yard {
         results: active.results,
         stepSeconds: active.stepSeconds,
         limitMs: active.limitMs,
+        overrunMs: active.ended.end === "timeout" ? Math.max(0, performance.now() - active.deadline) : 0,
         fresh: active.fresh,
         healthy,
         dropped: this.dropped,
@@ -396,7 +400,7 @@ function newSlot(name: string): Slot {
 }
 
 function newActive(request: Active["request"], fresh: boolean): Active {
-  const nothingYet = { results: [], stepSeconds: [], characters: 0, ended: null, begunAt: 0, slack: 1, limitMs: 0 };
+  const nothingYet = { results: [], stepSeconds: [], characters: 0, ended: null, begunAt: 0, slack: 1, limitMs: 0, deadline: Infinity };
   return { run: crypto.randomUUID(), request, fresh, ...nothingYet };
 }
 
