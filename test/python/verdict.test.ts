@@ -27,6 +27,7 @@ function judged(results: string[], more: Partial<Outcome> = {}, of: Plan = plan)
     results,
     stepSeconds: results.map(() => 0),
     limitMs: 1000,
+    overrunMs: 0,
     message: "",
     stderr: "",
     seconds: 0.1,
