@@ -153,8 +153,9 @@ class Partial {
   }
 }
 
-/** A full disk by the browser's name for it, or Node's. */
-function noRoomOf(error: unknown, folder: string): NoRoom | null {
+/** What a full disk says by the browser's name for it, or Node's; null for other errors. */
+export function noRoomOf(error: unknown, folder: string): NoRoom | null {
+  if (error instanceof NoRoom) return error;
   const isQuota = error instanceof DOMException && error.name === "QuotaExceededError";
   const isDisk = error instanceof Error && /ENOSPC|EDQUOT|disk is full|quota/i.test(error.message);
   return isQuota || isDisk ? new NoRoom(`${folder} takes no more: the disk, or the browser's share of it, is full.`) : null;

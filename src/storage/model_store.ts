@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import type { ModelFiles } from "../model/files.ts";
 import { GgufFolder } from "../model/gguf.ts";
-import { type Downloaded, type DownloadOptions, download, NoRoom } from "./download.ts";
+import { type Downloaded, type DownloadOptions, download, noRoomOf } from "./download.ts";
 import { findRemoteModel, type HubOptions, type RemoteModel } from "./hub.ts";
 import { type ModelFolder, memoryFolder } from "./model_folder.ts";
 
@@ -105,11 +105,12 @@ export class ModelStore {
     try {
       await fetchModel(this.#folder, model, options);
     } catch (error) {
-      if (!(error instanceof NoRoom) || this.#folder === this.#memory) throw error;
+      const full = noRoomOf(error, this.#folder.name);
+      if (!full || this.#folder === this.#memory) throw error;
       await this.#folder.remove(keyOf(id)); // it would only take room
       const total = totalBytes(model);
-      if (total === null || total > MEMORY_BYTES) throw error;
-      options.onNotice?.(`${error.message} ${id} is held in memory until the page is closed.`);
+      if (total === null || total > MEMORY_BYTES) throw full;
+      options.onNotice?.(`${full.message} ${id} is held in memory until the page is closed.`);
       await fetchModel(this.#memory, model, options);
     }
     const files = await this.open(id);

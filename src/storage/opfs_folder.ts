@@ -21,7 +21,7 @@ export async function opfsFolder(name: string): Promise<ModelFolder> {
   const root = await navigator.storage.getDirectory();
   const folder = await root.getDirectoryHandle(name, { create: true });
   return {
-    name,
+    name: "This browser's storage",
     list: () => filesBelow(folder, ""),
     read: async (path) => {
       const file = await findFile(folder, path);
