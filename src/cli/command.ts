@@ -17,5 +17,7 @@ export interface Command<F extends Flags = Flags> {
   /** More for --help: what it reads, prints and writes, and an example. */
   readonly description: string;
   readonly flags: F;
-  run(values: Values<F>, console: Console): Promise<void>;
+  /** The words that may follow the command's name, of which one must; none where it is absent. */
+  readonly subjects?: readonly string[];
+  run(values: Values<F>, console: Console, subject: string): Promise<void>;
 }

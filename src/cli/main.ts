@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../input_error.ts";
+import { benchCommand } from "./bench_command.ts";
 import type { Console } from "./command.ts";
 import { exportCommand } from "./export_command.ts";
 import { describeFlags, type Flags, readFlags } from "./flags.ts";
@@ -29,11 +30,26 @@ function entryOf<F extends Flags>(command: {
   summary: string;
   description: string;
   flags: F;
-  run(values: ReturnType<typeof readFlags<F>>, console: Console): Promise<void>;
+  subjects?: readonly string[];
+  run(values: ReturnType<typeof readFlags<F>>, console: Console, subject: string): Promise<void>;
 }): Entry {
-  const { name, summary, description, flags } = command;
+  const { name, summary, description, flags, subjects = [] } = command;
   const help = `errata ${name}: ${summary}\n\n${description}\n\nFlags\n${describeFlags(flags)}`;
-  return { name, summary, help, run: (args, console) => command.run(readFlags(name, flags, args), console) };
+  return {
+    name,
+    summary,
+    help,
+    run: (args, console) => {
+      const subject = readSubject(name, subjects, args[0]);
+      return command.run(readFlags(name, flags, subject === "" ? args : args.slice(1)), console, subject);
+    },
+  };
+}
+
+/** The first word behind the command's name, where it takes one: `gemm` of `bench gemm`. */
+function readSubject(name: string, subjects: readonly string[], word = ""): string {
+  if (subjects.length === 0 || subjects.includes(word)) return subjects.length === 0 ? "" : word;
+  throw new InputError(`errata ${name} must be followed by one of ${subjects.join(", ")}; found ${word || "nothing"}.`);
 }
 
 const ENTRIES: readonly Entry[] = [
@@ -44,6 +60,7 @@ const ENTRIES: readonly Entry[] = [
   entryOf(trainCommand),
   entryOf(mergeCommand),
   entryOf(judgeCommand),
+  entryOf(benchCommand),
   entryOf(whyCommand),
   entryOf(exportCommand),
 ];

@@ -1,0 +1,25 @@
+// Timing of GPU work: whole regions between two readbacks, as timestamps are quantised where they are there at all.
+
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+
+/** What a figure is the median of. */
+const ROUNDS = 3;
+/** A region is repeated until it takes this long: a readback costs up to a millisecond. */
+const LEAST_MS = 30;
+
+/** Seconds of what `record` records, by the median; `result` is read to wait for it. */
+export async function secondsOf(gpu: Gpu, result: Tensor, record: () => void): Promise<number> {
+  const waitFor = { ...result, shape: [1], bytes: 4 };
+  const run = async (repeats: number) => {
+    const start = performance.now();
+    for (let i = 0; i < repeats; i++) record();
+    await gpu.read(waitFor);
+    return performance.now() - start;
+  };
+  await run(1); // compiles
+  const repeats = Math.max(1, Math.ceil(LEAST_MS / (await run(1))));
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) times.push((await run(repeats)) / repeats);
+  return times.sort((a, b) => a - b)[ROUNDS >> 1]! / 1000;
+}

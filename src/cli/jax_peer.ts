@@ -1,0 +1,46 @@
+// jax-js on the same adapter: the peer of `bench gemm --peer jax-js`. It looks for WebGPU where a browser has it.
+
+import type { GemmPeer, GemmShape } from "../bench/gemm.ts";
+import { InputError } from "../input_error.ts";
+
+const ROUNDS = 3;
+
+/** Opens jax-js on the adapter that Dawn has given the engine. */
+export async function openJaxPeer(): Promise<GemmPeer> {
+  if (!globalThis.errataDawn) throw new Error("the device must be open before its peer");
+  Object.defineProperty(globalThis, "navigator", { value: { gpu: globalThis.errataDawn, userAgent: "Node" }, configurable: true });
+  const jax = await import("@jax-js/jax").catch(() => {
+    throw new InputError("--peer jax-js needs the development dependencies: run npm install.");
+  });
+  const devices = await jax.init();
+  if (!devices.includes("webgpu")) throw new InputError(`--peer jax-js found no WebGPU here, only ${devices.join(", ")}.`);
+  jax.defaultDevice("webgpu");
+  const { numpy: np, jit } = jax;
+  // As both directions are written there: the weight is [N, K], x wᵀ forward and dy w backward.
+  const forward = jit((x: InstanceType<typeof np.Array>, w: InstanceType<typeof np.Array>) => np.matmul(x, np.transpose(w)));
+  const backward = jit((dy: InstanceType<typeof np.Array>, w: InstanceType<typeof np.Array>) => np.matmul(dy, w));
+  return {
+    name: "jax-js",
+    async seconds({ rows, K, N }: GemmShape, direction) {
+      const inner = direction === "forward" ? K : N;
+      const x = np.array(randomValues(rows * inner)).reshape([rows, inner]);
+      const w = np.array(randomValues(N * K)).reshape([N, K]);
+      const product = direction === "forward" ? forward : backward;
+      const times: number[] = [];
+      for (let round = 0; round <= ROUNDS; round++) {
+        const start = performance.now();
+        const y = product(x.ref, w.ref);
+        await y.blockUntilReady();
+        y.dispose();
+        if (round > 0) times.push(performance.now() - start); // the first compiles
+      }
+      x.dispose();
+      w.dispose();
+      return times.sort((a, b) => a - b)[ROUNDS >> 1]! / 1000;
+    },
+  };
+}
+
+/** Values that no compiler can take for a constant. */
+const randomValues = (count: number): Float32Array<ArrayBuffer> =>
+  Float32Array.from({ length: count }, (_, i) => ((i * 7919) % 1009) / 1009 - 0.5);
