@@ -1,0 +1,247 @@
+// npm run reproduce: every method of the paper with three seeds on one exam, and docs/results/paper.md from the runs' own files. What is
+// done is not done again; what was stopped goes on.
+//
+//   npm run reproduce                                    all of it, on the embedded model
+//   npm run reproduce -- --only ap2o-h2l --seeds 1       one method, one seed (with its tuning)
+//   npm run reproduce -- --smoke --runs runs/look        the same plan in small: does it work here?
+//   npm run reproduce -- --model DIR --problems mbpp.jsonl --preset paper --runs runs/mbpp
+//   npm run reproduce -- --report                        the tables and figures of what there is, nothing run
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { readRuns, writeReport } from "./paper_report.mjs";
+import { GRIDS, METHODS, TUNING_SEED, whyRuns } from "./reproduce_plan.mjs";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const SECOND_SET = join(ROOT, "docs/results/paper/second_set.jsonl");
+
+const HELP = `npm run reproduce -- [flags]
+  --only METHOD      one method instead of ${METHODS.join(", ")}
+  --seeds N          seeds 1 to N (3)
+  --preset NAME      demo, paper or smoke (demo)
+  --smoke            as --preset smoke --seeds 2: everything in small
+  --model PATH       another model (the embedded one); --problems FILE, --dtype NAME go with it
+  --set NAME=VALUE   settings for every run, as errata run takes them
+  --runs FOLDER      where the runs are kept (runs/reproduce)
+  --out FOLDER       where paper.md and its figures go (docs/results; with another model, preset or folder of runs: in that folder)
+  --report           only write the report of what there is`;
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string" },
+      seeds: { type: "string" },
+      preset: { type: "string" },
+      smoke: { type: "boolean", default: false },
+      model: { type: "string" },
+      problems: { type: "string" },
+      dtype: { type: "string" },
+      set: { type: "string" },
+      runs: { type: "string" },
+      out: { type: "string" },
+      report: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return console.log(HELP);
+  const preset = values.smoke ? "smoke" : (values.preset ?? "demo");
+  const grid = GRIDS[preset];
+  if (!grid) throw new RangeError(`--preset must be one of ${Object.keys(GRIDS).join(", ")}; found ${preset}.`);
+  const methods = values.only === undefined ? METHODS : METHODS.filter((method) => method === values.only);
+  if (methods.length === 0) throw new RangeError(`--only must be one of ${METHODS.join(", ")}; found ${values.only}.`);
+  const seeds = Number(values.seeds ?? (values.smoke ? 2 : 3));
+  if (!Number.isInteger(seeds) || seeds < 1) throw new RangeError(`--seeds must be a whole number, at least 1; found ${values.seeds}.`);
+  const called = process.env.INIT_CWD ?? process.cwd();
+  const runs = values.runs === undefined ? join(ROOT, "runs", "reproduce") : resolve(called, values.runs);
+  const plain = preset === "demo" && values.model === undefined && values.runs === undefined && values.set === undefined;
+  const out = values.out !== undefined ? resolve(called, values.out) : plain ? join(ROOT, "docs", "results") : runs;
+  const common = ["--preset", preset];
+  for (const name of /** @type {const} */ (["model", "problems"])) {
+    const value = values[name];
+    if (value !== undefined) common.push(`--${name}`, resolve(called, value));
+  }
+  if (values.dtype !== undefined) common.push("--dtype", values.dtype);
+  const settings = values.set === undefined ? [] : values.set.split(",");
+  mkdirSync(runs, { recursive: true });
+  const report = () => writeReport(runs, out, { preset, grid, model: values.model ?? null });
+  if (values.report) return report();
+
+  const work = new Work(runs, common, settings);
+  // One method after the other: first its three rates with seed 1, then the other seeds with the best of them.
+  let total = methods.length * (grid.length + seeds - 1);
+  for (const method of methods) {
+    for (const rate of grid) await work.run({ method, seed: TUNING_SEED, rate }, total);
+    const rate = bestRate(runs, method, grid);
+    for (let seed = TUNING_SEED + 1; seed <= seeds; seed++) await work.run({ method, seed, rate }, total);
+    report();
+  }
+  if (values.only === undefined) {
+    const direction = chosenDirection(runs, grid);
+    const rate = bestRate(runs, direction, grid);
+    const extras = preset === "demo" ? whyRuns(direction) : [];
+    total += extras.length;
+    for (const { name, flags = [], set = {} } of extras)
+      await work.run({ method: direction, seed: TUNING_SEED, rate, name, flags, set }, total);
+  }
+  if (values.model === undefined) for (const method of methods) await evaluateSecondSet(runs, method, bestRate(runs, method, grid), seeds);
+  report();
+  process.stderr.write(`${join(out, "paper.md")} is written.\n`);
+}
+
+/** Runs jobs one after the other, and knows how long they take. */
+class Work {
+  #runs;
+  #common;
+  #settings;
+  #done = 0;
+  /** @type {number[]} */
+  #seconds = [];
+
+  /**
+   * @param {string} runs
+   * @param {string[]} common
+   * @param {string[]} settings
+   */
+  constructor(runs, common, settings) {
+    this.#runs = runs;
+    this.#common = common;
+    this.#settings = settings;
+  }
+
+  /**
+   * One run, unless it is finished.
+   * @param {{ method: string, seed: number, rate: number, name?: string, flags?: string[], set?: Record<string, number> }} job
+   * @param {number} total runs of the whole plan, for the time left
+   */
+  async run({ method, seed, rate, name = method, flags = [], set = {} }, total) {
+    const folder = join(this.#runs, `${name}_seed${seed}_lr${rate}`);
+    this.#done++;
+    if (isFinished(folder)) return;
+    const left = this.#seconds.length === 0 ? "" : `, about ${duration(mean(this.#seconds) * (total - this.#done + 1))} left`;
+    process.stderr.write(`\n[${this.#done} of ${total}${left}] ${name}, seed ${seed}, learning rate ${rate}\n`);
+    const settings = [...this.#settings, `learning_rate=${rate}`, ...Object.entries(set).map(([key, value]) => `${key}=${value}`)];
+    const args = [
+      "run",
+      "--method",
+      method,
+      "--seed",
+      String(seed),
+      ...this.#common,
+      ...flags,
+      "--set",
+      settings.join(","),
+      "--out",
+      folder,
+    ];
+    const exam = sharedExam(this.#runs);
+    if (exam !== null) args.push("--exam", exam);
+    if (existsSync(join(folder, "unfinished"))) args.push("--resume");
+    const started = performance.now();
+    const { status } = await errata(args);
+    if (status !== 0 && !isFinished(folder))
+      throw new Error(`${name}, seed ${seed}: errata run ended with status ${status}; the same command goes on.`);
+    if (exam === null) writeFileSync(join(this.#runs, EXAM_FILE), `${basename(folder)}\n`);
+    this.#seconds.push((performance.now() - started) / 1000);
+  }
+}
+
+/** Names the run whose exam all the others share: the first one. */
+const EXAM_FILE = "exam.txt";
+
+/** @param {string} runs */
+function sharedExam(runs) {
+  const file = join(runs, EXAM_FILE);
+  return existsSync(file) ? join(runs, readFileSync(file, "utf8").trim()) : null;
+}
+
+/**
+ * The rate with the best quiz; of equally good ones the lowest.
+ * @param {string} runs
+ * @param {string} method
+ * @param {number[]} grid
+ */
+function bestRate(runs, method, grid) {
+  const tried = grid.flatMap((rate) =>
+    readRuns(runs).filter((run) => run.name === method && run.seed === TUNING_SEED && run.rate === rate),
+  );
+  const best = tried.reduce((a, b) => (b.bestQuiz > a.bestQuiz ? b : a));
+  return best.rate;
+}
+
+/**
+ * The better of AP2O's two directions on validation, over all seeds.
+ * @param {string} runs
+ * @param {number[]} grid
+ */
+function chosenDirection(runs, grid) {
+  const score = (/** @type {string} */ method) => {
+    const rate = bestRate(runs, method, grid);
+    return mean(
+      readRuns(runs)
+        .filter((run) => run.name === method && run.rate === rate)
+        .map(({ bestQuiz }) => bestQuiz),
+    );
+  };
+  return score("ap2o-h2l") >= score("ap2o-l2h") ? "ap2o-h2l" : "ap2o-l2h";
+}
+
+/**
+ * Figure 7: the best adapters, and the model itself, on problems of another kind.
+ * @param {string} runs
+ * @param {string} method
+ * @param {number} rate
+ * @param {number} seeds
+ */
+async function evaluateSecondSet(runs, method, rate, seeds) {
+  /** @type {{ name: string, adapter: string | null, seed: number }[]} */
+  const sittings = [{ name: "init", adapter: null, seed: 1 }];
+  for (let seed = 1; seed <= seeds; seed++)
+    sittings.push({ name: method, adapter: join(runs, `${method}_seed${seed}_lr${rate}`, "adapter"), seed });
+  for (const { name, adapter, seed } of sittings) {
+    const folder = join(runs, "second", `${name}_seed${seed}`);
+    if (existsSync(join(folder, "summary.json"))) continue;
+    process.stderr.write(`\nsecond problem set: ${name}, seed ${seed}\n`);
+    const args = ["eval", "--problems", SECOND_SET, "-n", "10", "--seed", String(seed), "--out", folder];
+    const { status, stdout } = await errata(adapter === null ? args : [...args, "--adapter", adapter]);
+    if (status !== 0) throw new Error(`errata eval ended with status ${status}; the same command goes on.`);
+    writeFileSync(join(folder, "summary.json"), stdout);
+  }
+}
+
+/**
+ * Runs the command line; its progress goes through.
+ * @param {string[]} args
+ * @returns {Promise<{ status: number | null, stdout: string }>}
+ */
+function errata(args) {
+  return new Promise((done, failed) => {
+    const child = spawn(process.execPath, [join(ROOT, "bin", "errata.mjs"), ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    let stdout = "";
+    child.stdout.on("data", (chunk) => (stdout += chunk));
+    child.on("error", failed);
+    child.on("close", (status) => done({ status, stdout }));
+  });
+}
+
+/** @param {number[]} values */
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** @param {number} seconds */
+const duration = (seconds) => (seconds < 5400 ? `${Math.max(1, Math.round(seconds / 60))} min` : `${(seconds / 3600).toFixed(1)} h`);
+
+/**
+ * @param {string} folder
+ */
+function isFinished(folder) {
+  const file = join(folder, "run.json");
+  return existsSync(file) && !existsSync(join(folder, "unfinished")) && JSON.parse(readFileSync(file, "utf8")).finished === true;
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`reproduce: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = error instanceof RangeError ? 2 : 1;
+}
