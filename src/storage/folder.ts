@@ -29,3 +29,19 @@ export interface Log {
   flush(): Promise<void>;
   close(): Promise<void>;
 }
+
+/** A folder within a folder. */
+export function subfolder(folder: Folder, name: string): Folder {
+  const at = (path: string) => `${name}/${path}`;
+  return {
+    name: `${folder.name}/${name}`,
+    list: async () => {
+      const below = (await folder.list()).filter(({ path }) => path.startsWith(`${name}/`));
+      return below.map(({ path, bytes }) => ({ path: path.slice(name.length + 1), bytes }));
+    },
+    read: (path) => folder.read(at(path)),
+    write: (path, bytes) => folder.write(at(path), bytes),
+    openLog: (path, keep) => folder.openLog(at(path), keep),
+    remove: (path) => folder.remove(at(path)),
+  };
+}

@@ -1,3 +1,4 @@
+import { UnfinishedRun } from "./kept_runs.tsx";
 import { useSession } from "./session.ts";
 
 const TITLES = { device: "No GPU here", model: "The model could not be loaded", run: "The run stopped" };
@@ -32,6 +33,7 @@ export function Notices() {
           </button>
         </p>
       )}
+      <UnfinishedRun />
       {warning && (
         <p class="notice" role="status">
           {warning} {more > 0 ? `(${more} earlier)` : ""}

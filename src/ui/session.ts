@@ -4,7 +4,7 @@ import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Phase, Preference, RunEvent } from "../records.ts";
 import type { EngineClient, Generated, Measured, Request } from "../worker/client.ts";
-import type { DeviceInfo, Event, KeptAdapter, ModelDtype, ModelInfo, ModelSource, Score } from "../worker/protocol.ts";
+import type { DeviceInfo, Event, KeptAdapter, KeptRun, ModelDtype, ModelInfo, ModelSource, Score } from "../worker/protocol.ts";
 import type { ChartId } from "./charts/chart_spec.ts";
 import { Shelf } from "./compare/shelf.ts";
 import { sortDropped } from "./dropped_files.ts";
@@ -81,6 +81,8 @@ export class Session {
   /** The problems of the runs to come; null: the embedded ones, not counted yet. */
   readonly problems: Signal<Extract<Event, { type: "problems" }> | null> = signal(null);
   readonly adapters: Signal<readonly KeptAdapter[]> = signal([]);
+  /** The runs that the browser keeps, the latest first. */
+  readonly kept: Signal<readonly KeptRun[]> = signal([]);
   /** Id of the adapter that the next run trains on; null: a new one. */
   readonly from: Signal<string | null> = signal(null);
   readonly config: Signal<PageConfig>;
@@ -198,6 +200,7 @@ export class Session {
     this.takeTheQuickLook();
     this.state.value = "ready";
     this.announcement.value = "Ready. Press Start.";
+    await this.tryTo({ type: "runs" });
     if (this.config.value.autostart) await this.start();
   }
 
@@ -210,20 +213,44 @@ export class Session {
 
   /** Starts a new run; what an earlier one showed is cleared. */
   async start(): Promise<void> {
-    if (!["ready", "finished", "failed"].includes(this.state.value) || !this.model.value) return;
+    const { preset, method, seed } = this.config.value;
+    await this.begin({ type: "start", run: { preset, method, seed, overrides: {}, from: this.from.value } });
+  }
+
+  /** Goes on with a kept run: what it had done is told again, then it trains on. */
+  async goOn(run: KeptRun): Promise<void> {
+    if (!this.startable()) return;
+    this.configure({ preset: readPreset(run.preset), method: run.method, seed: run.seed, view: "run" });
+    await this.begin({ type: "goOn", run: run.id });
+  }
+
+  deleteRun(run: KeptRun): Promise<void> {
+    return this.tryTo({ type: "deleteRun", run: run.id });
+  }
+
+  /** The files of a kept run that is finished. @throws Error with the engine's sentence */
+  keptFiles(run: KeptRun): ReturnType<EngineClient["exportFiles"]> {
+    return this.engine.exportFiles(run.id);
+  }
+
+  private startable(): boolean {
+    return ["ready", "finished", "failed"].includes(this.state.value) && this.model.value !== null;
+  }
+
+  private async begin(request: Extract<Request, { type: "start" | "goOn" }>): Promise<void> {
+    if (!this.startable()) return;
     this.leavePlayer();
     this.clear(this.config.value);
     this.source.value = "live";
     this.state.value = "running";
-    this.going = this.runToItsEnd();
+    this.going = this.runToItsEnd(request);
     await this.going;
   }
 
-  private async runToItsEnd(): Promise<void> {
-    const { preset, method, seed } = this.config.value;
+  private async runToItsEnd(request: Extract<Request, { type: "start" | "goOn" }>): Promise<void> {
     try {
       await this.giveSandbox();
-      await this.engine.request({ type: "start", run: { preset, method, seed, overrides: {}, from: this.from.value } });
+      await this.engine.request(request);
       if (this.busy.value) this.finish();
     } catch (error) {
       this.fail("run", error);
@@ -423,6 +450,9 @@ export class Session {
       case "adapters":
         this.adapters.value = event.adapters;
         if (!event.adapters.some(({ id }) => id === this.from.value)) this.from.value = null;
+        return;
+      case "runs":
+        this.kept.value = event.runs;
         return;
       case "done":
       case "generated":

@@ -24,7 +24,8 @@ export interface EngineClient {
   /** Log-probabilities of a completion with an adapter, or (null) with the base model. */
   score(request: Omit<Extract<Request, { type: "score" }>, "type">): Promise<Score>;
   measure(): Promise<Measured>;
-  exportFiles(): Promise<Exported["files"]>;
+  /** The files of a kept run; without its id those of the run that is shown. */
+  exportFiles(run?: string): Promise<Exported["files"]>;
   close(): void;
 }
 
@@ -96,7 +97,7 @@ export function connectClient(engine: EngineEnd, onEvent: (event: Event) => void
     generate: (request) => ask("generated", { type: "generate", ...request }),
     score: async (request) => (await ask("scored", { type: "score", ...request })).score,
     measure: () => ask("measured", { type: "measure" }),
-    exportFiles: async () => (await ask("exported", { type: "export" })).files,
+    exportFiles: async (run) => (await ask("exported", { type: "export", run: run ?? null })).files,
     close: () => engine.terminate(),
   };
 }

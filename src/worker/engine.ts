@@ -1,6 +1,9 @@
 // The engine behind the protocol: opens the device, loads the embedded model, and runs the method as the page's commands say.
 
+import * as v from "valibot";
+import { checkConfig, type RunConfig } from "../ap2o/config.ts";
 import { continuedStudent, type Engine, type EngineStudent, newStudent } from "../ap2o/engine_student.ts";
+import { LastingStudent } from "../ap2o/lasting_student.ts";
 import { configOf } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
@@ -12,6 +15,10 @@ import { freeModel, loadModel } from "../model/model.ts";
 import { type AdapterFile, readAdapter, writeAdapter } from "../model/peft.ts";
 import { SandboxJudge } from "../python/sandbox_judge.ts";
 import type { RunEvent } from "../records.ts";
+import { carefulKeeper, reasonOf } from "../storage/careful_keeper.ts";
+import { opfsFolder } from "../storage/opfs_folder.ts";
+import { RunShelf } from "../storage/run_shelf.ts";
+import type { RunHead, RunKeeper, StoredRun } from "../storage/run_store.ts";
 import { readProblems } from "../tasks/formats.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
 import type { Command, Event, ModelDtype, ModelSource, RunRequest } from "./protocol.ts";
@@ -20,14 +27,20 @@ import { checkDriver, measureRates, Workbench } from "./workbench.ts";
 
 const EMBEDDED_MODEL = { id: "errata-demo", folder: "models/demo", problems: "problems/demo.jsonl" };
 
+/** Problems as a run's folder keeps them: written by Errata itself. */
+const ProblemsSchema = v.array(v.custom<Problem>((value) => typeof value === "object" && value !== null && "taskId" in value));
+
+const now = () => performance.now();
+
 type Send = (event: Event) => void;
 type OutFile = { path: string; bytes: Uint8Array };
 
 /** A run that is under way or over. */
 interface Held {
   readonly run: Run;
-  readonly student: EngineStudent;
   readonly gate: RunGate;
+  /** Under which it is kept. */
+  readonly id: string;
   /** The run's files as they grow. */
   readonly texts: Map<string, string[]>;
   /** True while its events are being pulled. */
@@ -44,6 +57,15 @@ export class EngineDriver {
   readonly #workbench = new Workbench();
   /** A problem file that was picked; null: the embedded problems. */
   #problems: { name: string; bytes: Uint8Array } | null = null;
+  /** The model that is loaded, to be loaded again on another device. */
+  #loadedFrom: { source: ModelSource; dtype: ModelDtype; power: GPUPowerPreference } = {
+    source: { kind: "embedded" },
+    dtype: "f16",
+    power: "high-performance",
+  };
+  /** The student of the latest run, on the device that is open. */
+  #student: EngineStudent | null = null;
+  #keeping: Promise<RunShelf> | null = null;
 
   constructor(send: Send) {
     this.#send = send;
@@ -81,6 +103,14 @@ export class EngineDriver {
         return;
       case "start":
         return this.#start(command.run);
+      case "goOn":
+        return this.#goOn(command.run);
+      case "runs":
+        return this.#tellRuns();
+      case "deleteRun":
+        if (this.#held?.going && this.#held.id === command.run) throw new InputError("This run is under way: stop it first.");
+        await (await this.#shelf()).remove(command.run);
+        return this.#tellRuns();
       case "pause":
         return this.#running().gate.pause();
       case "resume":
@@ -92,7 +122,7 @@ export class EngineDriver {
       case "generate":
         return this.#generate(command);
       case "export":
-        return this.#export(command.id);
+        return this.#export(command.id, command.run);
       default:
         command satisfies never;
     }
@@ -100,13 +130,34 @@ export class EngineDriver {
 
   async #open(base: string, power: GPUPowerPreference): Promise<void> {
     this.#base = base;
+    this.#loadedFrom = { source: { kind: "embedded" }, dtype: "f16", power };
+    await this.#openDevice();
+  }
+
+  /** Opens a device and loads the model onto it; what was on the one before is given up. */
+  async #openDevice(): Promise<void> {
+    const { source, dtype, power } = this.#loadedFrom;
     const { device, adapter } = await openDevice(power);
     this.#send({ type: "device", device: adapter });
-    device.lost.then(({ reason, message }) => {
-      if (reason !== "destroyed")
-        this.#send({ type: "failed", id: null, message: `The GPU was lost (${message}). Reload the page to go on.` });
+    const gpu = new Gpu(device);
+    const before = this.#engine?.gpu;
+    if (before) gpu.tiles = before.tiles; // the same kernels as before
+    before?.destroy();
+    device.lost.then(() => {
+      if (this.#engine?.gpu === gpu) void this.#reopenIdle();
     });
-    await this.#loadModel(new Gpu(device), adapter, { kind: "embedded" }, "f16");
+    await this.#loadModel(gpu, adapter, source, dtype);
+  }
+
+  /** A device that is lost while no run goes on is replaced at once; a run sees to it itself. */
+  async #reopenIdle(): Promise<void> {
+    if (this.#held?.going) return;
+    try {
+      await this.#openDevice();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#send({ type: "failed", id: null, message: `The GPU was lost, and no other could be opened (${message}). Reload the page.` });
+    }
   }
 
   /** Another model in place of the one that is loaded; that one stays where the new one cannot be loaded. */
@@ -115,7 +166,9 @@ export class EngineDriver {
     if (this.#held?.going) throw new InputError("A run is under way: stop it before loading another model.");
     const { gpu, model, device } = this.#engine;
     await this.#loadModel(gpu, device, source, dtype);
-    this.#held?.student.free();
+    this.#loadedFrom = { ...this.#loadedFrom, source, dtype };
+    this.#student?.free();
+    this.#student = null;
     this.#held = null;
     freeModel(gpu, model);
     this.#workbench.forgetAll();
@@ -147,22 +200,114 @@ export class EngineDriver {
   }
 
   async #start({ preset, method, seed, overrides, from }: RunRequest): Promise<void> {
-    if (!this.#engine) throw new Error("No model is loaded: reload the page.");
-    if (!this.#judge) throw new Error("The Python sandbox is not open: reload the page.");
-    if (this.#held?.going) throw new InputError("A run is under way: stop it before starting another.");
     const start = from === null ? null : this.#workbench.file(from);
     const lora = start ? { ...start.config, target_modules: start.config.target_modules.join(",") } : {};
     const config = configOf(preset, method, seed, { ...overrides, ...lora });
-    const problems = await this.#loadProblems(seed);
-    this.#held?.student.free();
-    const student = start ? continuedStudent(this.#engine, start) : newStudent(this.#engine, config);
-    const run = new Run({ preset, config, problems, student, judge: this.#judge, now: () => performance.now() });
+    await this.#alone(async () => {
+      const problems = await this.#loadProblems(seed);
+      const head = await headOf(preset, config, problems, this.#loaded());
+      const files = start ? writeAdapter(start, this.#modelId()) : [];
+      const keeper = await this.#tryToKeep(async (shelf) => shelf.begin(head, problems, files, now));
+      await this.#carryOut(head, config, problems, start, keeper, null);
+    });
+  }
+
+  /** Goes on with a kept run. Its events so far are told again, quickly, and then those to come. */
+  async #goOn(id: string): Promise<void> {
+    await this.#alone(async () => {
+      const shelf = await this.#shelf();
+      const { stored, problems, start } = await shelf.open(id);
+      if (!v.is(ProblemsSchema, problems))
+        throw new InputError("The problems of this run are damaged, so that it cannot go on: delete it.");
+      const { model } = this.#loaded();
+      if (stored.head.model.sha256 !== model.sha256 || stored.head.model.dtype !== model.dtype) {
+        const { id: name, dtype } = stored.head.model;
+        throw new InputError(`This run was begun with the model ${name} (${dtype}): load that one, then go on.`);
+      }
+      const config = checkConfig(stored.head.config);
+      const adapter = start.length > 0 ? await readAdapter(bytesFiles("start", start), model.config) : null;
+      const keeper = await this.#tryToKeep(() => shelf.goOn(id, stored, now));
+      await this.#carryOut(stored.head, config, problems, adapter, keeper, stored);
+    });
+  }
+
+  /** Does it while no other run goes on, in this tab or in another. */
+  async #alone(work: () => Promise<void>): Promise<void> {
+    if (!this.#engine) throw new Error("No model is loaded: reload the page.");
+    if (!this.#judge) throw new Error("The Python sandbox is not open: reload the page.");
+    if (this.#held?.going) throw new InputError("A run is under way: stop it before starting another.");
+    await navigator.locks.request("errata run", { ifAvailable: true }, async (lock) => {
+      if (!lock) throw new InputError("Another tab of this browser is training: wait until it is done, or stop it there.");
+      await work();
+    });
+  }
+
+  async #carryOut(
+    head: RunHead,
+    config: RunConfig,
+    problems: readonly Problem[],
+    start: AdapterFile | null,
+    keeper: RunKeeper | null,
+    past: StoredRun | null,
+  ): Promise<void> {
+    const judge = this.#judge;
+    if (!judge) return;
+    const warn = (message: string) => this.#send({ type: "warning", message });
+    for (const warning of past?.warnings ?? []) warn(warning);
+    this.#student?.free();
+    this.#student = null;
+    const student = await LastingStudent.open({ open: () => this.#newStudent(config, start), told: warn, now });
+    const { preset } = head;
+    const kept = keeper ? { keeper: carefulKeeper(keeper, warn) } : {};
+    const run = new Run({ preset, config, problems, student, judge, now, ...kept, ...(past && { past }) });
     const gate = new RunGate((state) => this.#send({ type: "state", state }));
-    this.#held = { run, student, gate, texts: new Map(), going: true };
-    await this.#pull(this.#held);
+    this.#held = { run, gate, id: head.id, texts: new Map(), going: true };
+    await this.#pull(this.#held).finally(() => keeper?.close());
+    if (run.finished && keeper) await this.#finish(this.#held);
+    await this.#tellRuns();
     if (run.steps === 0) return;
-    this.#workbench.keep(`${method}, ${preset}, seed ${seed}`, (await run.kept()).best);
+    this.#workbench.keep(`${config.method}, ${preset}, seed ${config.seed}`, (await run.kept()).best);
     this.#tellAdapters();
+  }
+
+  /** A student on the engine; where that has one already, its device was lost. */
+  async #newStudent(config: RunConfig, start: AdapterFile | null): Promise<EngineStudent> {
+    if (this.#student) await this.#openDevice();
+    const engine = this.#loaded();
+    this.#student = start ? continuedStudent(engine, start) : newStudent(engine, config);
+    return this.#student;
+  }
+
+  /** The runs that the browser keeps. @throws where it keeps nothing */
+  #shelf(): Promise<RunShelf> {
+    this.#keeping ??= opfsFolder("runs").then((folder) => new RunShelf(folder));
+    return this.#keeping;
+  }
+
+  async #tryToKeep(begin: (shelf: RunShelf) => Promise<RunKeeper>): Promise<RunKeeper | null> {
+    try {
+      return await begin(await this.#shelf());
+    } catch (error) {
+      this.#send({ type: "warning", message: `${reasonOf(error)} This run is not kept: it would be lost with this tab.` });
+      return null;
+    }
+  }
+
+  async #finish(held: Held): Promise<void> {
+    try {
+      await (await this.#shelf()).finish(held.id, await filesOf(held, this.#modelId()));
+    } catch (error) {
+      this.#send({ type: "warning", message: `${reasonOf(error)} The finished run's files are not kept: save them now.` });
+    }
+  }
+
+  /** Where the browser keeps nothing, there are none. */
+  async #tellRuns(): Promise<void> {
+    const runs = await this.#shelf().then(
+      (shelf) => shelf.list(),
+      () => [],
+    );
+    this.#send({ type: "runs", runs: runs.filter(({ id }) => !(this.#held?.going && this.#held.id === id)) });
   }
 
   async #loadProblems(seed: number): Promise<Problem[]> {
@@ -251,7 +396,8 @@ export class EngineDriver {
   }
 
   /** While a run goes on, its weights are read between two of its events. */
-  async #export(id: number): Promise<void> {
+  async #export(id: number, kept: string | null): Promise<void> {
+    if (kept !== null) return this.#send({ type: "exported", id, files: await (await this.#shelf()).files(kept) });
     const held = this.#held;
     if (!held) throw new InputError("There is no run to export yet.");
     this.#send({ type: "exported", id, files: await this.#between(() => filesOf(held, this.#modelId())) });
@@ -260,6 +406,19 @@ export class EngineDriver {
   #modelId(): string {
     return this.#engine?.model.id ?? EMBEDDED_MODEL.id;
   }
+}
+
+async function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { model, device }: Engine): Promise<RunHead> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(problems))));
+  return {
+    id: crypto.randomUUID(),
+    started: new Date().toISOString(),
+    preset,
+    config,
+    model: { id: model.id, dtype: model.dtype, sha256: model.sha256 },
+    problems: [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
+    device: [device.vendor, device.architecture, device.description].join(" "),
+  };
 }
 
 async function filesOf({ run, texts }: Held, modelId: string): Promise<OutFile[]> {

@@ -27,6 +27,20 @@ export interface KeptAdapter {
   parameters: number;
 }
 
+/** A run that the browser keeps. */
+export interface KeptRun {
+  id: string;
+  /** When it was begun, as an ISO date; "" where that cannot be read. */
+  started: string;
+  method: string;
+  preset: string;
+  seed: number;
+  /** Optimiser steps taken. */
+  steps: number;
+  finished: boolean;
+  bytes: number;
+}
+
 /** Log-probabilities of a text after a prompt, token by token. */
 export interface Score {
   tokens: { text: string; logp: number }[];
@@ -69,7 +83,10 @@ export type Command = {
   | { type: "step" } // while paused: go on to the end of the next optimiser step, then pause again
   | { type: "stop" } // stop and keep what was trained
   | { type: "generate"; prompt: string; adapter: string | null; temperature: number; maxNewTokens: number; seed: number }
-  | { type: "export" } // answers with an "exported" event: the run's files
+  | { type: "export"; run: string | null } // answers with an "exported" event: files of a kept run, or (null) of the one that is shown
+  | { type: "runs" } // answers with a runs event
+  | { type: "goOn"; run: string } // like start, with a kept run that is not finished
+  | { type: "deleteRun"; run: string } // answers with a runs event
 );
 
 /** Engine to page. */
@@ -84,6 +101,7 @@ export type Event =
   | { type: "checked"; tokens: number; largest: number; trusted: boolean }
   | { type: "problems"; name: string; train: number; validation: number; evaluation: number }
   | { type: "adapters"; adapters: KeptAdapter[] }
+  | { type: "runs"; runs: KeptRun[] }
   | { type: "scored"; id: number; score: Score }
   | { type: "measured"; id: number; dispatchMicroseconds: number; gemmGflops: number }
   | { type: "generated"; id: number; text: string; ended: string }

@@ -2,6 +2,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { Measured } from "../../worker/client.ts";
 import type { DeviceInfo, ModelDtype } from "../../worker/protocol.ts";
+import { KeptRuns } from "../kept_runs.tsx";
 import { bytesText, countText, metricText } from "../number_text.ts";
 import { type Session, useSession } from "../session.ts";
 import { fasterAdapterHelp, isIntegratedAdapter, isSoftwareAdapter, webgpuHelp } from "../webgpu_help.ts";
@@ -394,6 +395,7 @@ export function MachineView() {
       </div>
       <div class="stack">
         <AdaptersCard />
+        <KeptRuns />
       </div>
     </main>
   );

@@ -1,0 +1,147 @@
+// All runs that are kept in one place, each in a folder of its own: on its way (run_store.ts) until it is finished, then as its files.
+import * as v from "valibot";
+import { InputError } from "../input_error.ts";
+import { type Folder, subfolder } from "./folder.ts";
+import { type RunHead, RunKeeper, readStoredRun, type StoredRun } from "./run_store.ts";
+
+/** A kept run, for a list. */
+export interface KeptRun {
+  readonly id: string;
+  /** When it was begun, as an ISO date; "" where that cannot be read. */
+  readonly started: string;
+  readonly method: string;
+  readonly preset: string;
+  readonly seed: number;
+  /** Optimiser steps taken. */
+  readonly steps: number;
+  readonly finished: boolean;
+  readonly bytes: number;
+}
+
+/** A file of a run, by its path in the run's folder. */
+export interface RunFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+const FILES = "files";
+const START = "start";
+const PROBLEMS = "problems.json";
+const RecordSchema = v.looseObject({
+  method: v.string(),
+  preset: v.string(),
+  seed: v.number(),
+  steps: v.number(),
+  started: v.optional(v.string(), ""),
+});
+
+export class RunShelf {
+  readonly #folder: Folder;
+
+  constructor(folder: Folder) {
+    this.#folder = folder;
+  }
+
+  /** The latest first. */
+  async list(): Promise<KeptRun[]> {
+    const sizes = new Map<string, number>();
+    for (const { path, bytes } of await this.#folder.list()) {
+      const id = path.split("/")[0] ?? "";
+      sizes.set(id, (sizes.get(id) ?? 0) + bytes);
+    }
+    const runs: KeptRun[] = [];
+    for (const [id, bytes] of sizes) runs.push(await this.#describe(id, bytes));
+    return runs.sort((a, b) => (a.started < b.started ? 1 : -1));
+  }
+
+  async #describe(id: string, bytes: number): Promise<KeptRun> {
+    const folder = this.#of(id);
+    const record = v.safeParse(v.pipe(v.string(), v.parseJson(), RecordSchema), await textOf(folder, `${FILES}/run.json`));
+    if (record.success) {
+      const { method, preset, seed, steps, started } = record.output;
+      return { id, started, method, preset, seed, steps, finished: true, bytes };
+    }
+    const stored = await readStoredRun(folder).catch((error: unknown) => {
+      if (error instanceof InputError) return null; // of another version: listed, so that it can be deleted
+      throw error;
+    });
+    if (!stored) return { id, started: "", method: "?", preset: "?", seed: 0, steps: 0, finished: false, bytes };
+    const { started, preset, config } = stored.head;
+    return {
+      id,
+      started,
+      preset,
+      method: String(config.method),
+      seed: Number(config.seed),
+      steps: stored.state.steps.length,
+      finished: false,
+      bytes,
+    };
+  }
+
+  /**
+   * Begins to keep a run.
+   * @param problems as JSON keeps them
+   * @param start the adapter's files that it goes on training, where it does
+   */
+  async begin(head: RunHead, problems: readonly unknown[], start: readonly RunFile[], now: () => number): Promise<RunKeeper> {
+    const folder = this.#of(head.id);
+    await folder.write(PROBLEMS, new TextEncoder().encode(JSON.stringify(problems)));
+    for (const { path, bytes } of start) await folder.write(`${START}/${path}`, bytes);
+    return RunKeeper.begin(folder, head, now);
+  }
+
+  /**
+   * An unfinished run with all that it needs to go on.
+   * @throws InputError where it cannot
+   */
+  async open(id: string): Promise<{ stored: StoredRun; problems: unknown; start: RunFile[] }> {
+    const folder = this.#of(id);
+    const stored = await readStoredRun(folder);
+    const problems = await textOf(folder, PROBLEMS);
+    if (!stored || problems === null) throw new InputError("The beginning of this run is damaged, so that it cannot go on: delete it.");
+    return { stored, problems: JSON.parse(problems), start: await filesBelow(folder, START) };
+  }
+
+  goOn(id: string, stored: StoredRun, now: () => number): Promise<RunKeeper> {
+    return RunKeeper.goOn(this.#of(id), stored, now);
+  }
+
+  /** Keeps a finished run's files in place of what it needed on its way. */
+  async finish(id: string, files: readonly RunFile[]): Promise<void> {
+    const folder = this.#of(id);
+    const record = (path: string) => path === "run.json"; // the last, since it says that the run is finished
+    for (const { path, bytes } of [...files.filter(({ path: p }) => !record(p)), ...files.filter(({ path: p }) => record(p))]) {
+      await folder.write(`${FILES}/${path}`, bytes);
+    }
+    for (const { path } of await folder.list()) if (!path.startsWith(`${FILES}/`)) await folder.remove(path);
+  }
+
+  /** A finished run's files. */
+  async files(id: string): Promise<RunFile[]> {
+    const files = await filesBelow(this.#of(id), FILES);
+    if (files.length === 0) throw new InputError("This run is not finished: go on with it, then its files can be taken.");
+    return files;
+  }
+
+  remove(id: string): Promise<void> {
+    return this.#folder.remove(id);
+  }
+
+  #of(id: string): Folder {
+    if (!/^[\w-]+$/.test(id)) throw new InputError(`There is no run ${id}.`);
+    return subfolder(this.#folder, id);
+  }
+}
+
+async function textOf(folder: Folder, path: string): Promise<string | null> {
+  const bytes = await folder.read(path);
+  return bytes && new TextDecoder().decode(bytes);
+}
+
+async function filesBelow(folder: Folder, name: string): Promise<RunFile[]> {
+  const below = subfolder(folder, name);
+  const files: RunFile[] = [];
+  for (const { path } of await below.list()) files.push({ path, bytes: (await below.read(path)) ?? new Uint8Array() });
+  return files;
+}
