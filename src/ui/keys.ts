@@ -15,7 +15,7 @@ const ARROW_OWNERS = "[role=radio], [role=listbox], [role=option], [tabindex]:no
 export function keyAction(event: Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "target">): KeyAction | null {
   if (event.ctrlKey || event.metaKey || event.altKey) return null;
   const action = ACTIONS[event.key.toLowerCase()] ?? null;
-  const focused = event.target instanceof Element ? event.target : null;
+  const focused = event.target !== null && event.target instanceof Element ? event.target : null;
   if (focused?.closest("input, select, textarea, dialog")) return null;
   if (action === "toggle" && focused?.closest(SPACE_OWNERS)) return null;
   if ((action === "back" || action === "on") && focused?.closest(ARROW_OWNERS)) return null;

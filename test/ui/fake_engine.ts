@@ -191,7 +191,8 @@ function* fakeRun(options: FakeOptions): Generator<RunEvent | Wait> {
     if (step % 12 === 0) yield* quiz(step, mind, best);
   }
   yield* evaluate("after", { ...mind, skill: 0.75 });
-  yield { type: "finished", run: { method: "ap2o-h2l", seed: 1 } };
+  const run = { method: "ap2o-h2l", preset: "smoke", seed: 1, config: {}, steps: options.steps, seconds: {} };
+  yield { type: "finished", run };
 }
 
 /** Builds the fake engine. */
