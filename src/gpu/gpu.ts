@@ -44,6 +44,7 @@ interface Kernel {
 export class Gpu {
   readonly device: GPUDevice;
   readonly counters: Counters = { buffers: 0, bytes: 0, peakBytes: 0, dispatches: 0, submits: 0, flops: 0 };
+  #tilesUsed = new Map<string, Tile>();
   #kernels = new Map<string, Kernel>();
   #bindGroups = new Map<string, GPUBindGroup>();
   #bufferIds = new WeakMap<GPUBuffer, number>();
@@ -85,7 +86,14 @@ export class Gpu {
   tileOf(shape: ProductShape): Tile {
     const name = classOf(shape);
     if (name === null) return "4x4";
-    return this.tiles[name] ?? defaultTile(this.software, shape.rows);
+    const tile = this.tiles[name] ?? defaultTile(this.software, shape.rows);
+    this.#tilesUsed.set(name, tile);
+    return tile;
+  }
+
+  /** The tile of every class of products that was computed so far, by name: what a run records. */
+  get tilesUsed(): TileChoices {
+    return Object.fromEntries([...this.#tilesUsed].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   /** Is told of every dispatch once it is recorded: for looking at what a pass computes. */
@@ -215,10 +223,14 @@ export class Gpu {
     }
   }
 
+  /** What of the allocations so far was refused, in words, or null. Whoever asks frees what it asked for, and the GPU goes on. */
+  async refusals(): Promise<string | null> {
+    return (await Promise.all(this.#scoped.splice(0))).find((message) => message !== null) ?? null;
+  }
+
   /** Throws what the GPU complained of so far; what a scope caught says more than what followed from it. */
   async #throwFailure(): Promise<void> {
-    const caught = (await Promise.all(this.#scoped.splice(0))).find((message) => message !== null);
-    this.#failure = caught ?? this.#failure;
+    this.#failure = (await this.refusals()) ?? this.#failure;
     if (this.#failure) throw new GpuFailure(this.#failure);
   }
 

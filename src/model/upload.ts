@@ -76,17 +76,14 @@ export class Upload {
     return { data, scales };
   }
 
-  /** Allocates, and throws one sentence where the GPU has no memory for it. */
+  /** Allocates, and throws one sentence where the GPU has no room for it. */
   async #alloc(name: string, shape: readonly number[], dtype: Tensor["dtype"]): Promise<Tensor> {
-    const { device, counters } = this.#gpu;
-    device.pushErrorScope("out-of-memory");
     const tensor = this.#gpu.alloc(name, shape, dtype);
     this.#loaded.push(tensor);
-    if ((await device.popErrorScope()) === null) return tensor;
-    const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
-    throw new InputError(
-      `The GPU has no memory for ${name} (${megabytes(tensor.bytes)} MB, with ${megabytes(counters.bytes)} MB in all): use a smaller --dtype or model.`,
-    );
+    const refusal = await this.#gpu.refusals();
+    if (refusal === null) return tensor;
+    const all = (this.#gpu.counters.bytes / 1e6).toFixed(0);
+    throw new InputError(`Loading ended after ${all} MB: ${refusal}: use a smaller --dtype or model.`);
   }
 
   async #write(tensor: Tensor, at: number, values: Float32Array | Uint32Array | Uint16Array): Promise<void> {

@@ -71,6 +71,12 @@ function weightMap(index: unknown): [string, string][] {
   });
 }
 
+/** Index of the first value that is no finite number, or -1; a loop, because a model has hundreds of millions of them. */
+function firstNotFinite(values: Float32Array): number {
+  for (let i = 0; i < values.length; i++) if (values[i]! - values[i]! !== 0) return i;
+  return -1;
+}
+
 /** The weights of a model, read tensor by tensor. Reading throws an InputError naming file, tensor, expected and found. */
 export class WeightFile {
   readonly folder: string;
@@ -91,7 +97,7 @@ export class WeightFile {
     const { source, readRows } = this.#find(name, shape);
     const [from, to] = rows ?? [0, shape.length > 1 ? shape[0]! : 1];
     const values = await readRows(from, to);
-    const wrong = values.findIndex((value) => !Number.isFinite(value));
+    const wrong = firstNotFinite(values);
     if (wrong < 0) return values;
     const at = wrong + (values.length / (to - from)) * from;
     throw new InputError(`${source.name}: tensor "${name}": expected finite values, found ${values[wrong]} at ${at}.`);
