@@ -60,7 +60,6 @@ async function gemmRow(
     rows,
     columns: direction === "forward" ? N : K,
     inner: direction === "forward" ? K : N,
-    dtype: "f32",
   });
   const seconds = new Map<Tile, number>();
   for (const tile of tiles ? candidates(gpu) : [chosen]) seconds.set(tile, await productSeconds(gpu, shape, direction, tile));

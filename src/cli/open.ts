@@ -11,6 +11,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { type Adapter, adapterFromFile } from "../model/lora.ts";
 import { loadModel, type Model } from "../model/model.ts";
 import { type AdapterFile, readAdapter } from "../model/peft.ts";
+import { tunedTiles, tuningKey } from "../model/tuner.ts";
 import { WEIGHT_DTYPES } from "../model/weight_plan.ts";
 import type { Judge } from "../python/judge.ts";
 import { PUBLIC_HUB } from "../storage/hub.ts";
@@ -22,12 +23,14 @@ import { folderFiles } from "./folder.ts";
 import { openModelFiles } from "./model_source.ts";
 import { callerPath, DEMO_PROBLEMS, readInput } from "./paths.ts";
 import type { Progress } from "./progress.ts";
+import { recordedTiles, tileCache } from "./tile_cache.ts";
 
 export const MODEL_FLAGS = {
   model: textFlag("PATH", "the model: a folder, a GGUF file, an address, or a hub's owner/name[/FILE.gguf] (the embedded one)", ""),
   "hub-url": textFlag("URL", "the hub, or a mirror of it", PUBLIC_HUB),
   dtype: choiceFlag(WEIGHT_DTYPES, "how its weights are kept on the GPU", "f32"),
   "memory-budget": numberFlag("GB", "refuse what would take more of the GPU's memory (10^9 bytes; no limit)", null, { min: 0 }),
+  kernels: textFlag("RUN.json", "take the tiles of kernels that this run recorded (the fastest on this adapter)", null),
   checkpoint: choiceFlag(
     CHECKPOINTS,
     "what training keeps of a forward pass, the rest is computed again: same results, less memory",
@@ -40,7 +43,11 @@ export type ModelValues = Values<typeof MODEL_FLAGS>;
 export const ADAPTER_FLAG = { adapter: textFlag("FOLDER", "a PEFT adapter to put on the model", null) } as const;
 
 export const PROBLEM_FLAGS = {
-  problems: textFlag("FILE", "problems: MBPP, HumanEval, EvalPlus, LiveCodeBench, TACO, Markdown ... (the embedded ones); see docs/problems.md", ""),
+  problems: textFlag(
+    "FILE",
+    "problems: MBPP, HumanEval, EvalPlus, LiveCodeBench, TACO, Markdown ... (the embedded ones); see docs/problems.md",
+    "",
+  ),
   "task-ids": listFlag("A,B", "only these problems", null, (text) => text),
 } as const;
 
@@ -54,6 +61,7 @@ export async function openEngine(
   plan: (model: Pick<Model, "config" | "tokenizer">) => Promise<Partial<MemoryNeeds>> = async () => ({}),
 ): Promise<Engine> {
   const files = await openModelFiles(values.model, values["hub-url"], progress);
+  const recorded = values.kernels === null ? null : recordedTiles(callerPath(values.kernels));
   const { gpu, adapter } = await openGpu();
   const onProgress = (done: number, total: number) => progress.show(`loading ${files.id}: ${done} of ${total} tensors`);
   const memory = { budget: values["memory-budget"] === null ? null : values["memory-budget"] * 1e9, checkpoint: values.checkpoint };
@@ -64,6 +72,9 @@ export async function openEngine(
     if (complaint !== null) throw new InputError(complaint);
   };
   const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress, check });
+  progress.show("choosing kernels");
+  gpu.tiles =
+    recorded ?? (gpu.software ? {} : await tunedTiles(gpu, model.config, tuningKey(adapter, `node ${process.version}`), tileCache()));
   progress.say(`${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`);
   return { gpu, model, device: adapter, memory };
 }

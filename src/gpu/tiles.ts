@@ -19,13 +19,12 @@ export interface ProductShape {
   readonly columns: number;
   /** Length of the sums. */
   readonly inner: number;
-  readonly dtype: string;
 }
 
-/** Shapes that share a tile: by the number of rows and the weight's format. null: too thin for the choice to matter (LoRA's). */
-export function classOf({ product, rows, columns, inner, dtype }: ProductShape): string | null {
+/** Shapes that share a tile: by the number of rows. null: too thin for the choice to matter (LoRA's). */
+export function classOf({ product, rows, columns, inner }: ProductShape): string | null {
   if (columns <= 64 || inner <= 64) return null;
-  return `${product} ${dtype} ${rows <= 8 ? "1-8" : rows <= 64 ? "9-64" : "65+"} rows`;
+  return `${product} ${rows <= 8 ? "1-8" : rows <= 64 ? "9-64" : "65+"} rows`;
 }
 
 /**

@@ -88,7 +88,6 @@ const forwardShape = ({ x, weight }: LinearInputs): ProductShape => ({
   rows: x.shape[0]!,
   columns: weight.shape[0]!,
   inner: weight.shape[1]!,
-  dtype: weight.dtype,
 });
 
 const backwardShape = ({ dy, weight }: LinearGradients): ProductShape => ({
@@ -96,7 +95,6 @@ const backwardShape = ({ dy, weight }: LinearGradients): ProductShape => ({
   rows: dy.shape[0]!,
   columns: weight.shape[1]!,
   inner: weight.shape[0]!,
-  dtype: weight.dtype,
 });
 
 /** y [T, K] = the matrix's rows `ids` [T]. */

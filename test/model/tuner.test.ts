@@ -1,0 +1,69 @@
+// The tuner: whichever tile it takes is one whose bits it has compared, and what it took once is not measured again.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { QWEN_05B } from "../../src/bench/random_model.ts";
+import { openDevice } from "../../src/gpu/device.ts";
+import { Gpu } from "../../src/gpu/gpu.ts";
+import { classOf, TILES } from "../../src/gpu/tiles.ts";
+import { measureTiles, readTiles, trustedTiles, tunedTiles, tuningKey } from "../../src/model/tuner.ts";
+
+const SMALL = { ...QWEN_05B, C: 96, F: 160 };
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = new Gpu((await openDevice()).device);
+});
+afterAll(() => gpu?.destroy());
+
+test("a tile of each kind gives the bits of the plain kernel", async () => {
+  const buffers = gpu.counters.buffers;
+  const some = ["4x4", "8x8", "64x64"] as const; // all of them are compared in the kernels' tests
+  expect(await trustedTiles(gpu, "linear", some)).toEqual(some);
+  expect(await trustedTiles(gpu, "linear_backward", some)).toEqual(some);
+  expect(gpu.counters.buffers).toBe(buffers);
+});
+
+test("a tile that gives other bits is not trusted", async () => {
+  const real = gpu.read.bind(gpu);
+  let reads = 0;
+  gpu.read = async (tensor) => {
+    const values = await real(tensor);
+    reads += 1;
+    if (reads === 3) values[5]! += 1e-6; // the plain kernel, the first candidate, then this one
+    return values;
+  };
+  try {
+    expect(await trustedTiles(gpu, "linear", ["4x4", "8x4", "4x8"])).toEqual(["4x4", "4x8"]);
+  } finally {
+    gpu.read = real;
+  }
+});
+
+test("each class gets a tile", async () => {
+  const choices = await measureTiles(gpu, SMALL, undefined, [8, 64]);
+  expect(Object.keys(choices)).toEqual(["linear 1-8 rows", "linear 9-64 rows", "linear_backward 1-8 rows", "linear_backward 9-64 rows"]);
+  for (const tile of Object.values(choices)) expect(TILES).toContain(tile);
+});
+
+test("stored choices are taken as they are; what is no choice is measured anew and stored", async () => {
+  const { adapter } = await openDevice();
+  const key = tuningKey(adapter, "test");
+  expect(key).toMatch(/\|test\|[0-9a-f]{16}$/);
+  const store = new Map([[key, '{"linear 65+ rows":"8x4"}']]);
+  const files = { read: async (k: string) => store.get(k) ?? null, write: async (k: string, text: string) => void store.set(k, text) };
+  const before = gpu.counters.dispatches;
+  expect(await tunedTiles(gpu, SMALL, key, files)).toEqual({ "linear 65+ rows": "8x4" });
+  expect(gpu.counters.dispatches).toBe(before);
+  store.set(key, '{"linear 65+ rows":"9x9"}');
+  const measured = await tunedTiles(gpu, SMALL, key, files);
+  expect(Object.keys(measured)).toHaveLength(6);
+  expect(readTiles(store.get(key)!)).toEqual(measured);
+});
+
+test("the GPU takes the choices and tells what it took", () => {
+  const shape = { product: "linear", rows: 100, columns: 200, inner: 300 } as const;
+  const other = new Gpu(gpu.device);
+  other.tiles = { [classOf(shape)!]: "8x4" };
+  expect(other.tileOf(shape)).toBe("8x4");
+  expect(other.tileOf({ ...shape, columns: 16 })).toBe("4x4");
+  expect(other.tilesUsed).toEqual({ "linear 65+ rows": "8x4" });
+});
