@@ -18,6 +18,7 @@ const flags = {
   chat: switchFlag("put --prompt to the model as a chat message, by its own template"),
   n: numberFlag("N", "samples", 1, { integer: true, min: 1 }, { short: "n" }),
   temperature: numberFlag("T", "0 is greedy", 0, { min: 0 }),
+  "ignore-end-token": switchFlag("go on to --max-new-tokens, the end token and what follows it among the ids"),
   "max-new-tokens": numberFlag("M", "tokens per sample at most", 128, { integer: true, min: 1 }),
   seed: numberFlag("S", "seed of the random draws", 0, { integer: true, min: 0 }),
 } as const;
@@ -25,7 +26,8 @@ const flags = {
 export const generateCommand: Command<typeof flags> = {
   name: "generate",
   summary: "text from a prompt",
-  description: `Prints one JSON line per sample: text, ids and ended (stop, end_token or length), in order.
+  description: `Prints one JSON line per sample: text, ids (the end token is not among them) and ended (stop, end_token or length), in order. Text is
+tokenised with the tokenizer's own special tokens, such as Llama's first one. A model without tokenizer.json takes --prompt-ids and gives no text.
 
   errata generate --prompt "def double(x):" -n 3 --temperature 0.8`,
   flags,
@@ -34,10 +36,11 @@ export const generateCommand: Command<typeof flags> = {
     const engine = await openEngine(values, progress);
     const adapter = await openAdapter(engine, values.adapter);
     const promptIds = values["prompt-ids"] ?? encodePrompt(engine.model, values.prompt ?? "", values.chat);
+    const model = values["ignore-end-token"] ? withoutEnd(engine.model) : engine.model;
     const requests = Array.from({ length: values.n }, (_, i) => ({ promptIds, stream: streamOf(`generate/${i}`) }));
     const options = { temperature: values.temperature, maxNewTokens: values["max-new-tokens"], seed: values.seed, stop: [] };
     const lines: string[] = [];
-    for await (const { index, text, ids, ended } of generate(engine.gpu, engine.model, adapter, requests, {
+    for await (const { index, text, ids, ended } of generate(engine.gpu, model, adapter, requests, {
       ...options,
       signal: interrupted,
     })) {
@@ -47,6 +50,8 @@ export const generateCommand: Command<typeof flags> = {
     for (const line of lines) print(line);
   },
 };
+
+const withoutEnd = (model: Model): Model => ({ ...model, config: { ...model.config, eosTokenIds: [] } });
 
 function encodePrompt({ tokenizer }: Model, prompt: string, chat: boolean): number[] {
   if (chat) return tokenizer.encode(tokenizer.renderChat([{ role: "user", content: prompt }], true)); // the template writes special tokens itself

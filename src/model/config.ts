@@ -51,7 +51,7 @@ export interface ModelConfig {
 }
 
 /** Longest sequence: the model's context, of which at most 8,192 positions are tabled. */
-export const positions = ({ contextLength }: ModelConfig): number => Math.min(contextLength, 8192);
+export const positions = ({ contextLength }: Pick<ModelConfig, "contextLength">): number => Math.min(contextLength, 8192);
 
 /** What the three families fix or leave to a default, as transformers has it. */
 const FAMILIES: Record<Family, { architecture: string; headSize: number | null; qkvBias: boolean | null; qkNorm: boolean }> = {

@@ -36,11 +36,13 @@ function isObject(value: unknown): value is Json {
 /**
  * Reads tokenizer.json and, where they are there, tokenizer_config.json, chat_template.jinja, generation_config.json and config.json.
  * The end token is the tokenizer's eos_token, as TRL appends it; without one, the first that the other two configs name.
- * @throws InputError where the folder has no usable tokenizer
+ * A folder without tokenizer.json gets a tokenizer that refuses every text: token ids can still be run.
+ * @throws InputError where the tokenizer is not usable
  */
 export async function loadTokenizer(files: ModelFiles): Promise<Tokenizer> {
   const json = await readJson(files, "tokenizer.json");
-  if (!isObject(json)) throw new InputError(`${files.id}: expected tokenizer.json with a tokenizer, found none.`);
+  if (json === null) return withoutTokenizer(files.id);
+  if (!isObject(json)) throw new InputError(`${files.id}: tokenizer.json: expected an object.`);
   const settings = (await readJson(files, "tokenizer_config.json")) ?? {};
   if (!isObject(settings)) throw new InputError(`${files.id}: tokenizer_config.json: expected an object.`);
   const inner = createTokenizer(files.id, json, settings);
@@ -56,6 +58,25 @@ export async function loadTokenizer(files: ModelFiles): Promise<Tokenizer> {
     eosTokenId,
     chatTemplate,
     renderChat: (messages, addGenerationPrompt) => renderChat(files.id, chatTemplate, { messages, addGenerationPrompt, settings }),
+  };
+}
+
+/** Refuses texts; the text of token ids is empty. */
+function withoutTokenizer(id: string): Tokenizer {
+  const refuse = () => {
+    throw new InputError(`${id} has no tokenizer.json: add it, or give token ids (prompt_ids, chosen_ids, rejected_ids; --prompt-ids).`);
+  };
+  return {
+    encode: refuse,
+    decode: () => "",
+    get eosToken() {
+      return refuse();
+    },
+    get eosTokenId() {
+      return refuse();
+    },
+    chatTemplate: null,
+    renderChat: refuse,
   };
 }
 

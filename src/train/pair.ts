@@ -1,6 +1,7 @@
 // Preference pairs: their file format (TRL's), and text to tokens by the rules of TRL 1.16's DPOTrainer.
 
 import { InputError } from "../input_error.ts";
+import { positions } from "../model/config.ts";
 import type { ChatMessage, Tokenizer } from "../model/tokenizer.ts";
 
 export interface TextPair {
@@ -171,9 +172,12 @@ function checkPair({ promptIds, chosenIds, rejectedIds }: TokenPair, { vocabular
     if (beyond !== undefined) throw new InputError(`expected token ids below ${vocabulary}, the model's vocabulary, found ${beyond}.`);
   }
   const length = promptIds.length + Math.max(chosenIds.length, rejectedIds.length);
-  if (length > contextLength)
-    throw new InputError(`expected at most ${contextLength} tokens, the model's context, found a pair of ${length}.`);
+  const most = positions({ contextLength });
+  if (length > most) throw new InputError(`expected at most ${most} tokens, ${why(most, contextLength)}, found a pair of ${length}.`);
 }
+
+const why = (most: number, contextLength: number): string =>
+  most === contextLength ? "the model's context" : `what Errata runs of the model's context of ${contextLength}`;
 
 /** Per answer token 1 where it counts in a focal loss, else 0. */
 export interface FocalMask {

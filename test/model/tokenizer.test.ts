@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { InputError } from "../../src/input_error.ts";
 import type { ModelFiles } from "../../src/model/files.ts";
 import { bytesSource } from "../../src/model/safetensors.ts";
 import { loadTokenizer } from "../../src/model/tokenizer.ts";
@@ -114,7 +115,7 @@ describe("files", () => {
   });
 
   test.each([
-    ["no tokenizer", { "tokenizer.json": null }, "expected tokenizer.json"],
+    ["a tokenizer that is none", { "tokenizer.json": [] }, "tokenizer.json: expected an object."],
     ["broken JSON", { "tokenizer.json": "{" }, "tokenizer.json of tiny: expected JSON"],
     ["another model type", { "tokenizer.json": { model: { type: "Nonsense" } } }, "tokenizer.json cannot be used"],
     ["an unknown end token", { "tokenizer_config.json": { eos_token: "<|nope|>" } }, 'eos_token "<|nope|>" is not in tokenizer.json'],
@@ -126,6 +127,13 @@ describe("files", () => {
     ["no end token", { "tokenizer_config.json": null, "generation_config.json": null, "config.json": null }, "no end token"],
   ])("%s is refused", async (_, files, message) => {
     await expect(loadTokenizer(changed(files))).rejects.toThrow(message);
+  });
+
+  test("without tokenizer.json token ids can be run, and a text is refused", async () => {
+    const tokenizer = await loadTokenizer(changed({ "tokenizer.json": null }));
+    expect(tokenizer.decode([1, 2])).toBe("");
+    expect(() => tokenizer.encode("x")).toThrow("tiny has no tokenizer.json: add it, or give token ids (prompt_ids,");
+    expect(() => tokenizer.eosToken).toThrow(InputError);
   });
 
   test("a template that refuses the messages says so", async () => {

@@ -85,6 +85,15 @@ describe("refuses, naming file and line", () => {
   });
 });
 
+test("a context longer than the rotary table is no reason to refuse a pair that fits the table", () => {
+  const wide = { vocabulary: 320, contextLength: 131072 };
+  const pair = (length: number) => JSON.stringify({ prompt_ids: [1], chosen_ids: new Array(length - 1).fill(2), rejected_ids: [3] });
+  expect(readPairs(pair(8192), "f.jsonl", tokenizer, wide)[0]!.chosenIds).toHaveLength(8191);
+  expect(() => readPairs(pair(8193), "f.jsonl", tokenizer, wide)).toThrow(
+    "expected at most 8192 tokens, what Errata runs of the model's context of 131072, found a pair of 8193.",
+  );
+});
+
 describe("focal masks", () => {
   const pairs: TokenPair[] = [{ promptIds: [1], chosenIds: [2, 3], rejectedIds: [4] }];
 
