@@ -28,6 +28,10 @@ export const logpsCommand: Command<typeof flags> = {
   description: `Prints one JSON line per pair: chosen_logp, rejected_logp (sums over the completion's tokens, the end token included), the same of
 the reference (the model without --adapter) as ref_chosen_logp and ref_rejected_logp, and chosen_token_logps, rejected_token_logps.
 
+Texts are tokenised as TRL does it: the end token is appended to an answer that lacks it, prompt and prompt + answer are tokenised apart, and the
+answer begins where these diverge, at the same place for both answers; a token that merges across the boundary is the answer's. Messages are
+written by the model's chat template, and nothing is appended. Token ids are taken as they stand, and win over texts in the same line.
+
   errata logps --adapter OUT/adapter --pairs OUT/preferences.jsonl`,
   flags,
   run: async (values, { print, progress, interrupted }) => {

@@ -36,10 +36,13 @@ const flags = {
   "warmup-steps": numberFlag("N", "steps of warm-up, or a share of all steps below 1", 0, { min: 0 }),
   "weight-decay": numberFlag("X", "AdamW's weight decay", 0, { min: 0 }),
   "max-grad-norm": numberFlag("X", "gradients are clipped to this norm; 0 = not", 1, { min: 0 }),
-  "loss-type": textFlag("NAME", "TRL's names, sft, focal", "sigmoid"),
+  "loss-type": textFlag("NAME", "one of the losses above", "sigmoid"),
   "focal-masks": textFlag("FILE", "JSON: for each pair {chosen, rejected}, 1 for the tokens that count", null),
   beta: numberFlag("X", "DPO's beta", DEFAULT_OPTIONS.beta, { min: 0 }),
   "label-smoothing": numberFlag("X", "share of labels taken as wrong", DEFAULT_OPTIONS.labelSmoothing, { min: 0, max: 1 }),
+  "rpo-alpha": numberFlag("X", "weight of an SFT term on the chosen answers, added to any loss", DEFAULT_OPTIONS.rpoAlpha, { min: 0 }),
+  "simpo-gamma": numberFlag("X", "SimPO's target margin", DEFAULT_OPTIONS.simpoGamma),
+  "discopop-tau": numberFlag("X", "DiscoPOP's temperature", DEFAULT_OPTIONS.discopopTau, { min: 0 }),
   r: numberFlag("R", "LoRA's rank, without --adapter", 8, counted),
   "lora-alpha": numberFlag("X", "LoRA's alpha, without --adapter", 16, { min: 0 }),
   "target-modules": listFlag("A,B", "the projections that get LoRA, without --adapter", PROJECTIONS, readProjection),
@@ -53,8 +56,15 @@ type TrainValues = Values<typeof flags>;
 export const trainCommand: Command<typeof flags> = {
   name: "train",
   summary: "optimiser steps over a file of preference pairs",
-  description: `Goes through the pairs again and again in the file's order; the reference is the model with its adapter off. Writes metrics.jsonl (one line
-per step, TRL's names) and adapter/ (PEFT); prints the last step's metrics.
+  description: `Goes through the pairs again and again in the file's order, --batch times --gradient-accumulation-steps a step; the reference is the model with
+its adapter off. Writes metrics.jsonl (one line per step, TRL's names) and adapter/ (PEFT); prints the last step's metrics. The loss sees all pairs
+of a step at once, so accumulated batches update as one large batch does. Texts are tokenised as errata logps --help says.
+
+Losses, as means over a step's pairs: c and r are the log-probabilities of chosen and rejected answer, hc and hr the same minus the reference's,
+h = hc - hr, nc and nr the lengths in tokens, ε --label-smoothing, γ --simpo-gamma, τ --discopop-tau
+${Object.entries(OBJECTIVES)
+  .map(([name, { formula }]) => `  ${name.padEnd(24)}${formula}`)
+  .join("\n")}
 
   errata train --pairs RUN/preferences.jsonl --steps 20 --learning-rate 3e-4 --out OUT`,
   flags,
@@ -64,7 +74,6 @@ per step, TRL's names) and adapter/ (PEFT); prints the last step's metrics.
     const text = new TextDecoder().decode(readInput(file, "file of pairs"));
     const lossType = readLossType(values["loss-type"]);
     const out = new OutFolder(callerPath(values.out));
-    out.remove("metrics.jsonl", "adapter");
 
     const perStep = values.batch * values["gradient-accumulation-steps"];
     let pairs: TrainingPair[] = [];
@@ -77,6 +86,7 @@ per step, TRL's names) and adapter/ (PEFT); prints the last step's metrics.
     });
     const { gpu, model } = engine;
     const adapter = (await openAdapter(engine, values.adapter)) ?? createAdapter(gpu, model, newLora(values), values.seed);
+    out.remove("metrics.jsonl", "adapter"); // only now: --adapter may be the one that lies there
     const steps = values.steps ?? Math.ceil(pairs.length / perStep);
     const trainer = new Trainer(gpu, model, adapter, {
       ...trainOptions(values, lossType, steps),
@@ -146,7 +156,13 @@ function tokensOfPacks(pairs: readonly TokenPair[], perStep: number): number {
 function trainOptions(values: TrainValues, lossType: TrainOptions["lossType"], totalSteps: number): TrainOptions {
   return {
     lossType,
-    objective: { ...DEFAULT_OPTIONS, beta: values.beta, labelSmoothing: values["label-smoothing"] },
+    objective: {
+      beta: values.beta,
+      labelSmoothing: values["label-smoothing"],
+      rpoAlpha: values["rpo-alpha"],
+      simpoGamma: values["simpo-gamma"],
+      discopopTau: values["discopop-tau"],
+    },
     schedule: {
       schedule: values["lr-scheduler-type"],
       learningRate: values["learning-rate"],
