@@ -1,6 +1,6 @@
 // errata merge: base and adapter as one model folder.
 
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { basename } from "node:path";
 import { InputError } from "../input_error.ts";
 import { readConfig } from "../model/config.ts";
@@ -12,6 +12,7 @@ import { openWeights } from "../model/weights.ts";
 import type { Command } from "./command.ts";
 import { choiceFlag, textFlag } from "./flags.ts";
 import { folderFiles } from "./folder.ts";
+import { openModelFiles } from "./model_source.ts";
 import { ADAPTER_FLAG, MODEL_FLAGS } from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath, DEMO_MODEL } from "./paths.ts";
@@ -44,6 +45,7 @@ const COMPANIONS = [
 
 const flags = {
   model: MODEL_FLAGS.model,
+  "hub-url": MODEL_FLAGS["hub-url"],
   ...ADAPTER_FLAG,
   out: textFlag("FOLDER", "where the merged model goes", null),
   dtype: choiceFlag(["f32", "f16", "bf16"], "how its weights are stored (as the base's)", null),
@@ -61,8 +63,7 @@ rows at a time. Prints how many of the base's tensors the adapter changed.
   run: async (values, { print, progress, interrupted }) => {
     if (values.adapter === null) throw new InputError("Say which adapter to merge: --adapter FOLDER.");
     if (values.out === null) throw new InputError("Say where the merged model goes: --out FOLDER.");
-    const folder = values.model === "" ? DEMO_MODEL : callerPath(values.model);
-    const base = await folderFiles(folder);
+    const base = await openModelFiles(values.model, values["hub-url"], progress);
     const configJson = await readObject(base, "config.json");
     if (configJson === null) throw new InputError(`${base.id} has no config.json: name a Hugging Face model folder.`);
     const config = readConfig(configJson, `${base.id}/config.json`);
@@ -74,7 +75,8 @@ rows at a time. Prints how many of the base's tensors the adapter changed.
     const dtype = values.dtype === null ? null : DTYPES[values.dtype];
 
     const out = new OutFolder(callerPath(values.out));
-    if (realpathSync(out.path) === realpathSync(folder)) throw new InputError("--out is the base's own folder: name another one.");
+    if (isSameFolder(out.path, values.model === "" ? DEMO_MODEL : callerPath(values.model)))
+      throw new InputError("--out is the base's own folder: name another one.");
     out.remove("model.safetensors", INDEX); // of an earlier merge, which may have had other files
     let total_size = 0;
     for (const source of sources) {
@@ -92,6 +94,8 @@ rows at a time. Prints how many of the base's tensors the adapter changed.
     print(JSON.stringify({ changed: factors.size, tensors: weights.tensors.size, files: sources.length, bytes: total_size }));
   },
 };
+
+const isSameFolder = (a: string, b: string): boolean => existsSync(b) && realpathSync(a) === realpathSync(b);
 
 /** The files that hold the base's tensors, each once. */
 function weightFiles(tensors: ReadonlyMap<string, { readonly source: ByteSource }>): ByteSource[] {

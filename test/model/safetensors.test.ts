@@ -6,6 +6,7 @@ import {
   bytesSource,
   duplicateKey,
   f16BitsToF32,
+  f32ToBf16Bits,
   f32ToF16Bits,
   readSafetensorsHeader,
   readTensorF32,
@@ -77,6 +78,12 @@ describe("half precision", () => {
   test("rounds as PyTorch does: ties to even, subnormals, overflow", () => {
     const values = new Float32Array(new Uint32Array(golden.f32_bits).buffer);
     expect([...f32ToF16Bits(values)]).toEqual(golden.f16_bits);
+  });
+
+  test("rounds to bfloat16 as PyTorch does", () => {
+    const values = new Float32Array(new Uint32Array(golden.f32_bits).buffer);
+    expect([...f32ToBf16Bits(values)]).toEqual(golden.bf16_bits);
+    expect(bf16BitsToF32(f32ToBf16Bits(new Float32Array([Number.NaN])))[0]).toBeNaN();
   });
 
   test("every half-precision number goes to float32 and back, NaN as NaN", () => {
