@@ -2,31 +2,35 @@
 // quizzes that no longer improve. Pure functions of the lines of metrics.jsonl and quizzes.jsonl.
 import type { QuizResult, StepMetrics } from "../records.ts";
 
-/** Steps in a row: one hard batch is no divergence. */
-const DIVERGED_STEPS = 3;
+/** Steps whose median is looked at: one hard batch is no divergence. */
+const DIVERGED_STEPS = 5;
 /** A loss so many times that of the first step, or of a coin's toss (log 2) where that is more. */
-const DIVERGED_FACTOR = 4;
+const DIVERGED_FACTOR = 2;
 
 /**
  * One sentence where the training losses so far (from the first step on) have diverged, else null. DPO's loss begins at log 2 and
- * falls; where it is several times that for some steps in a row, the updates overshoot.
+ * falls; where it is twice that for most of some steps, the updates overshoot. (It need not grow beyond: once the answers are noise
+ * to the model, chosen and rejected alike, the margins are noise, too.)
  */
 export function divergence(losses: readonly number[], learningRate: number): string | null {
   const first = losses[0] ?? 0;
   const last = losses.slice(1).slice(-DIVERGED_STEPS);
-  const now = Math.min(...last);
-  const most = DIVERGED_FACTOR * Math.max(Number.isFinite(first) ? first : 0, Math.LN2);
-  if (last.length < DIVERGED_STEPS || !(now > most)) return null; // steps without a finite loss are told of elsewhere
+  if (last.length < DIVERGED_STEPS || !last.every(Number.isFinite)) return null; // NaN is told of by skippedInARow
+  const now = [...last].sort((a, b) => a - b)[Math.floor(DIVERGED_STEPS / 2)]!;
+  if (now <= DIVERGED_FACTOR * Math.max(Number.isFinite(first) ? first : 0, Math.LN2)) return null;
   const step = losses.length;
   return `Step ${step}: the loss rose from ${first.toFixed(2)} to ${now.toFixed(2)}: the learning rate of ${learningRate} diverges; take a tenth of it.`;
 }
 
+/** Steps in a row. */
+const SKIPPED_STEPS = 3;
+
 /** One sentence where the last three steps were skipped for NaN or infinity, else null. */
 export function skippedInARow(metrics: readonly StepMetrics[]): string | null {
-  const last = metrics.slice(-DIVERGED_STEPS);
-  if (last.length < DIVERGED_STEPS || last.some(({ loss, grad_norm }) => Number.isFinite(loss) && Number.isFinite(grad_norm))) return null;
+  const last = metrics.slice(-SKIPPED_STEPS);
+  if (last.length < SKIPPED_STEPS || last.some(({ loss, grad_norm }) => Number.isFinite(loss) && Number.isFinite(grad_norm))) return null;
   const { step, bad_tensor } = last.at(-1)!;
-  return `Step ${step}: ${DIVERGED_STEPS} steps in a row gave no finite loss or gradient (first bad tensor: ${bad_tensor ?? "unknown"}) and changed nothing: take a lower learning rate, or look at the model's weights.`;
+  return `Step ${step}: ${SKIPPED_STEPS} steps in a row gave no finite loss or gradient (first bad tensor: ${bad_tensor ?? "unknown"}) and changed nothing: take a lower learning rate, or look at the model's weights.`;
 }
 
 /** Steps of each of the two stretches that are compared. */
