@@ -164,7 +164,7 @@ export class EngineStudent implements Student {
     return {
       model: { id: model.id, parameters: model.parameters, dtype: model.dtype, sha256: model.sha256 },
       adapter: { vendor, architecture, description },
-      kernels: gpu.tilesUsed,
+      kernels: gpu.tiles,
       memoryPlan: planMemory(model.config, this.#memoryNeeds()),
       memoryPeak: gpu.counters.peakBytes,
       flops: 2 * tokenPasses * model.parameters, // two operations per parameter and token, attention's own left out

@@ -2,7 +2,7 @@
 import { shaders } from "./shaders.ts";
 import { readSignature, type Signature } from "./signature.ts";
 import { bytesOf, type Dtype, numel, type Tensor } from "./tensor.ts";
-import { classOf, defaultTile, type ProductShape, type Tile, type TileChoices } from "./tiles.ts";
+import { allTiles, classOf, type ProductShape, type Tile, type TileChoices } from "./tiles.ts";
 
 export interface Dispatch {
   /** Values of the shader's `override`s: what is fixed when a model is loaded. */
@@ -44,7 +44,7 @@ interface Kernel {
 export class Gpu {
   readonly device: GPUDevice;
   readonly counters: Counters = { buffers: 0, bytes: 0, peakBytes: 0, dispatches: 0, submits: 0, flops: 0 };
-  #tilesUsed = new Map<string, Tile>();
+  #tiles: TileChoices;
   #kernels = new Map<string, Kernel>();
   #bindGroups = new Map<string, GPUBindGroup>();
   #bufferIds = new WeakMap<GPUBuffer, number>();
@@ -68,6 +68,7 @@ export class Gpu {
     this.device = device;
     const info: GPUAdapterInfo | undefined = device.adapterInfo; // younger than WebGPU itself
     this.software = /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${info?.architecture} ${info?.description}`);
+    this.#tiles = allTiles({}, this.software);
     this.#params = device.createBuffer({ label: "params", size: PARAMS_BYTES, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
     this.#canary = device.createBuffer({ label: "canary", size: 4, usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
     device.queue.writeBuffer(this.#canary, 0, Uint32Array.of(CANARY));
@@ -79,22 +80,24 @@ export class Gpu {
     });
   }
 
-  /** Tiles that were measured on this adapter or recorded by a run; the defaults elsewhere. */
-  tiles: TileChoices = {};
+  /** The tile of every class of products: what a run records. */
+  get tiles(): TileChoices {
+    return this.#tiles;
+  }
+
+  /** Takes tiles that were measured on this adapter or recorded by a run; the defaults for the rest. */
+  set tiles(choices: TileChoices) {
+    this.#tiles = allTiles(choices, this.software);
+  }
 
   /** The tile for a product of this shape. */
   tileOf(shape: ProductShape): Tile {
     const name = classOf(shape);
-    if (name === null) return "4x4";
-    const tile = this.tiles[name] ?? defaultTile(this.software, shape.rows);
-    this.#tilesUsed.set(name, tile);
-    return tile;
+    return name === null ? "4x4" : this.#tiles[name]!;
   }
 
-  /** The tile of every class of products that was computed so far, by name: what a run records. */
-  get tilesUsed(): TileChoices {
-    return Object.fromEntries([...this.#tilesUsed].sort(([a], [b]) => (a < b ? -1 : 1)));
-  }
+  /** Is told of every dispatch once it is recorded: for looking at what a pass computes. */
+  watcher: ((kernel: string, inputs: readonly Tensor[], outputs: readonly Tensor[]) => void) | null = null;
 
   /** Is told of every dispatch once it is recorded: for looking at what a pass computes. */
   watcher: ((kernel: string, inputs: readonly Tensor[], outputs: readonly Tensor[]) => void) | null = null;

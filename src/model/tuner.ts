@@ -7,7 +7,7 @@ import type { AdapterInfo } from "../gpu/device.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { shaders } from "../gpu/shaders.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { classOf, type Product, TILES, type Tile, type TileChoices } from "../gpu/tiles.ts";
+import { classOf, PRODUCTS, type Product, TILES, type Tile, type TileChoices } from "../gpu/tiles.ts";
 import { normal } from "../random.ts";
 import type { ModelConfig } from "./config.ts";
 import { linearBackwardInTiles, linearInTiles } from "./matrix.ts";
@@ -20,7 +20,6 @@ export interface TileStore {
 
 /** Rows of the products that are timed, one for each class. */
 const ROWS = [8, 64, 512];
-const PRODUCTS: readonly Product[] = ["linear", "linear_backward"];
 /** Rows, K and N of the product that is compared: no multiple of any tile. */
 const CHECKED = [37, 100, 133] as const;
 const ROUNDS = 3;

@@ -65,5 +65,5 @@ test("the GPU takes the choices and tells what it took", () => {
   other.tiles = { [classOf(shape)!]: "8x4" };
   expect(other.tileOf(shape)).toBe("8x4");
   expect(other.tileOf({ ...shape, columns: 16 })).toBe("4x4");
-  expect(other.tilesUsed).toEqual({ "linear 65+ rows": "8x4" });
+  expect(other.tiles).toEqual({ ...gpu.tiles, "linear 65+ rows": "8x4" });
 });
