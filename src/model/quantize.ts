@@ -3,10 +3,6 @@
 
 import { GROUP } from "../gpu/weight_format.ts";
 
-/** Largest magnitude of a quantised number. */
-const LARGEST = { int8: 127, int4: 7 } as const;
-const BITS = { int8: 8, int4: 4 } as const;
-
 export interface Quantised {
   /** Two's complement, the first value in the lowest bits of the first word. */
   readonly words: Uint32Array<ArrayBuffer>;
@@ -22,25 +18,33 @@ const ROUND = 1.5 * 2 ** 52;
  * @throws Error where the values are no whole groups
  */
 export function quantize(values: Float32Array, dtype: "int8" | "int4"): Quantised {
-  if (values.length % GROUP !== 0) throw new Error(`expected a multiple of ${GROUP} values, found ${values.length}`);
-  const bits = BITS[dtype];
-  const perWord = 32 / bits;
+  const group = GROUP; // a model has hundreds of millions of values: the loops look nothing up
+  const round = ROUND;
+  if (values.length % group !== 0) throw new Error(`expected a multiple of ${group} values, found ${values.length}`);
+  const bits = dtype === "int8" ? 8 : 4;
+  const most = 2 ** (bits - 1) - 1;
   const mask = 2 ** bits - 1;
-  const scales = new Float32Array(values.length / GROUP);
+  const perWord = 32 / bits;
+  const scales = new Float32Array(values.length / group);
   const words = new Uint32Array(values.length / perWord);
-  for (let group = 0; group < scales.length; group++) {
-    const begin = group * GROUP;
+  for (let g = 0; g < scales.length; g++) {
+    const begin = g * group;
     let largest = 0;
-    for (let i = begin; i < begin + GROUP; i++) largest = Math.max(largest, Math.abs(values[i]!));
-    scales[group] = largest / LARGEST[dtype];
-    const scale = scales[group]!;
+    for (let i = begin; i < begin + group; i++) {
+      const magnitude = Math.abs(values[i]!);
+      if (magnitude > largest) largest = magnitude;
+    }
+    scales[g] = largest / most;
+    const scale = scales[g]!;
     if (scale === 0) continue; // all q are 0
-    for (let i = begin; i < begin + GROUP; i++) {
-      const q = Math.fround(values[i]! / scale) + ROUND - ROUND;
-      words[(i / perWord) | 0]! |= (clamp(q, LARGEST[dtype]) & mask) << ((i % perWord) * bits);
+    for (let i = begin; i < begin + group; i += perWord) {
+      let word = 0;
+      for (let j = 0; j < perWord; j++) {
+        const q = Math.fround(values[i + j]! / scale) + round - round;
+        word |= ((q > most ? most : q < -most ? -most : q) & mask) << (j * bits);
+      }
+      words[i / perWord] = word;
     }
   }
   return { words, scales };
 }
-
-const clamp = (q: number, largest: number): number => (q > largest ? largest : q < -largest ? -largest : q);
