@@ -106,6 +106,7 @@ export class Run {
     const exam = yield* this.#sitExam();
     const notebook = this.#analyse(exam);
     yield { type: "notebook", notebook };
+    if (notebook.problems.length === 0) throw new InputError(nothingLeft(exam.flat()));
     yield* this.#evaluate("before");
     yield* this.#correct(notebook, exam);
     yield* this.#evaluateAfter();
@@ -181,11 +182,7 @@ export class Run {
     const graded = config.shuffle_verdicts ? exam.map((answers) => permuteVerdicts(answers, config.seed)) : exam;
     const notebook = makeNotebook(graded, config.rule, config.scope);
     this.#notebook = notebook;
-    if (notebook.problems.length > 0) return notebook;
-    const passed = exam.flat().filter(({ verdict }) => verdict === "pass").length;
-    throw new InputError(
-      `The exam left no problem to train on: ${passed} of ${exam.flat().length} answers passed, and a problem needs passed and failed ones; ask for more answers (exam_n) or other problems.`,
-    );
+    return notebook;
   }
 
   /**
@@ -477,6 +474,12 @@ export class Run {
       seconds: this.#state.seconds,
     };
   }
+}
+
+function nothingLeft(answers: readonly Answer[]): string {
+  const passed = answers.filter(({ verdict }) => verdict === "pass").length;
+  const needed = "and a problem needs passed and failed ones (notebook.json says of each why it was left out)";
+  return `The exam left no problem to train on: ${passed} of ${answers.length} answers passed, ${needed}; ask for more answers (exam_n) or other problems.`;
 }
 
 /** Optimiser steps of a run over `problems` problems. */

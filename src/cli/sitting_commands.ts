@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Engine, EngineStudent } from "../ap2o/engine_student.ts";
 import { meanPassAtK } from "../ap2o/evaluate.ts";
-import { countErrors } from "../ap2o/notebook.ts";
+import { countErrors, makeNotebook } from "../ap2o/notebook.ts";
 import { resultOf, sampleOf } from "../ap2o/run_files.ts";
 import { sit } from "../ap2o/sit.ts";
 import { InputError } from "../input_error.ts";
@@ -88,7 +88,8 @@ export const SITTING_COMMANDS = HABITS.map(
     name: habit.name,
     summary: habit.summary,
     description: `Prints one JSON line: problems, n, pass@k, errors by type and seconds. With --out also every answer: samples.jsonl (EvalPlus's format and
-more), results.jsonl (its verdict) and sitting.json (the settings). A folder that holds answers of the same settings is gone on with: a
+more), results.jsonl (its verdict) and sitting.json (the settings); an exam's
+notebook.json, too: its failed answers by problem and type, also where they are too few to train on. A folder that holds answers of the same settings is gone on with: a
 larger -n asks only for those that are missing, a sitting that was stopped for its rest; the files are as one sitting would have
 written them. Answers run in a sandboxed Python in a headless Chromium.
 
@@ -131,6 +132,7 @@ async function sitAndCount(habit: Habit, values: SittingValues, console: Console
     }
     if (out) rewrite(out, problems, known); // in the order in which one sitting would have written it
     const answers = problems.map(({ taskId }) => known.get(taskId)!.slice(0, n));
+    if (habit.name === "exam") out?.write("notebook.json", `${JSON.stringify(makeNotebook(answers, "paper", "problem"), null, 2)}\n`);
     console.print(JSON.stringify(summaryOf(answers, ks, n, (performance.now() - started) / 1000)));
   } finally {
     await judge.close();
