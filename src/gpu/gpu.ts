@@ -99,9 +99,6 @@ export class Gpu {
   /** Is told of every dispatch once it is recorded: for looking at what a pass computes. */
   watcher: ((kernel: string, inputs: readonly Tensor[], outputs: readonly Tensor[]) => void) | null = null;
 
-  /** Is told of every dispatch once it is recorded: for looking at what a pass computes. */
-  watcher: ((kernel: string, inputs: readonly Tensor[], outputs: readonly Tensor[]) => void) | null = null;
-
   /** A tensor with a buffer of its own, filled with zeros. Freed by `free`. */
   alloc(name: string, shape: readonly number[], dtype: Dtype = "f32"): Tensor {
     const bytes = bytesOf(shape, dtype);
