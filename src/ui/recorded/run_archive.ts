@@ -216,23 +216,34 @@ export async function readArchive(name: string, files: Files): Promise<RunArchiv
   };
 }
 
+/** A run has a dozen files. What a zip claims of their sizes binds its unpacking. */
+const MAX_FILES = 1000;
+const MAX_UNPACKED = 2 ** 30;
+
 /**
  * A zip's files by path; a single folder around them all is taken off.
  * @throws InputError where it is no zip
  */
 export async function unzip(name: string, bytes: Uint8Array): Promise<Map<string, Uint8Array>> {
   const paths: string[] = [];
-  const open = (filter: (path: string) => boolean): Unzipped => {
+  let unpacked = 0;
+  const open = (filter: (path: string, size: number) => boolean): Unzipped => {
     try {
-      return unzipSync(bytes, { filter: (file) => filter(file.name) });
+      return unzipSync(bytes, { filter: ({ name: path, originalSize }) => filter(path, originalSize) });
     } catch {
       throw new InputError(`${name}: expected a zip of a run, found a file that does not unzip.`);
     }
   };
-  open((path) => {
+  open((path, size) => {
     paths.push(path);
+    unpacked += size;
     return false;
   });
+  if (paths.length > MAX_FILES || unpacked > MAX_UNPACKED) {
+    throw new InputError(
+      `${name}: ${paths.length} files of ${unpacked} bytes unpacked; a run has at most ${MAX_FILES} of ${MAX_UNPACKED} in all.`,
+    );
+  }
   const files = new Map<string, Uint8Array>();
   for (const path of paths.filter((entry) => !entry.endsWith("/"))) {
     await breathe();
