@@ -63,7 +63,7 @@ of a step at once, so accumulated batches update as one large batch does. Texts 
 Losses, as means over a step's pairs: c and r are the log-probabilities of chosen and rejected answer, hc and hr the same minus the reference's,
 h = hc - hr, nc and nr the lengths in tokens, ε --label-smoothing, γ --simpo-gamma, τ --discopop-tau
 ${Object.entries(OBJECTIVES)
-  .map(([name, { formula }]) => `  ${name.padEnd(24)}${formula}`)
+  .map(([name, { formula }]) => `  ${name.padEnd(26)}${formula}`)
   .join("\n")}
 
   errata train --pairs RUN/preferences.jsonl --steps 20 --learning-rate 3e-4 --out OUT`,
