@@ -1,0 +1,70 @@
+// How much work a pair is at the shape of Qwen2.5-Coder-0.5B, counted by the engine from its shapes: nothing is computed.
+import { expect, test } from "vitest";
+import { QWEN_05B, randomModel } from "../../src/bench/random_model.ts";
+import { Gpu } from "../../src/gpu/gpu.ts";
+import type { Checkpoint } from "../../src/model/activations.ts";
+import { allocateActivations, rowsOf } from "../../src/model/activations.ts";
+import { backward } from "../../src/model/backward.ts";
+import { forward, uploadPack } from "../../src/model/forward.ts";
+import { allocateHead, headBackward, headLogps } from "../../src/model/head.ts";
+import { createAdapter } from "../../src/model/lora.ts";
+import { packGroups, passSize } from "../../src/model/pack.ts";
+import { PROJECTIONS } from "../../src/model/weight_shapes.ts";
+import { countingDevice } from "./counting_device.ts";
+
+const ids = (count: number) => new Array<number>(count).fill(1);
+const shared = [{ promptIds: ids(256), completions: [ids(128), ids(128)] }];
+const apart = shared[0]!.completions.map((completion) => ({ promptIds: shared[0]!.promptIds, completions: [completion] }));
+
+/** Operations and dispatches of a pass over the groups, forward and backward, with LoRA of rank r on all seven projections. */
+async function passOf(groups: typeof shared, checkpoint: Checkpoint, r = 16) {
+  const gpu = new Gpu(countingDevice());
+  const model = randomModel(gpu, "0.5B", QWEN_05B, "f16");
+  const adapter = createAdapter(gpu, model, { r, lora_alpha: 2 * r, target_modules: [...PROJECTIONS], use_rslora: false }, 1);
+  const pack = packGroups(groups);
+  const T = pack.ids.length;
+  const activations = allocateActivations(gpu, model.config, { tokens: T, slots: T, R: adapter.R, training: true, checkpoint });
+  const head = allocateHead(gpu, model, { tokens: T, rows: pack.rows.length });
+  const before = { ...gpu.counters };
+  uploadPack(gpu, activations, pack);
+  forward(gpu, model, adapter, activations, passSize(pack));
+  await headLogps(gpu, model, head, rowsOf(activations.hidden, T), pack, true);
+  backward(gpu, model, adapter, activations, headBackward(gpu, head, pack, new Float32Array(pack.rows.length)), passSize(pack));
+  const { flops, dispatches, buffers } = gpu.counters;
+  return { gflop: (flops - before.flops) / 1e9, dispatches: dispatches - before.dispatches, newBuffers: buffers - before.buffers };
+}
+
+test("a pair of 256 + 128 + 128 tokens takes at most 964 GFLOP, and without gate and up kept 1,180", async () => {
+  const all = await passOf(shared, "all");
+  expect(all.gflop).toBeGreaterThan(900);
+  expect(all.gflop).toBeLessThanOrEqual(964);
+  const recomputed = await passOf(shared, "without-gate-up");
+  expect(recomputed.gflop).toBeLessThanOrEqual(1180);
+  expect(all.newBuffers).toBe(0);
+});
+
+test("a shared prompt saves a quarter of the work and more", async () => {
+  const { gflop } = await passOf(shared, "all");
+  expect((await passOf(apart, "all")).gflop / gflop).toBeGreaterThan(1.3);
+});
+
+test("the count is that of the textbook: products of the body, the head, attention and LoRA", async () => {
+  const { C, F, layers, heads, kvHeads, headSize: D, vocabulary: V } = QWEN_05B;
+  const R = 16;
+  const T = 256 + 2 * 127; // a completion's last token is predicted, never read
+  const keys = (256 * 257) / 2 + 2 * (127 * 256 + (127 * 128) / 2);
+  const widths = [
+    [heads * D, C],
+    [kvHeads * D, C],
+    [kvHeads * D, C],
+    [C, heads * D],
+    [F, C],
+    [F, C],
+    [C, F],
+  ] as const;
+  const body = 2 * 2 * T * layers * widths.reduce((sum, [N, K]) => sum + N * K, 0); // forward, and the gradients of the inputs
+  const lora = 2 * 3 * T * layers * R * widths.reduce((sum, [N, K]) => sum + N + K, 0); // forward, inputs, weights
+  const head = 2 * 2 * 256 * V * C;
+  const attended = (4 + 10) * keys * heads * D * layers;
+  expect((await passOf(shared, "all")).gflop).toBeCloseTo((body + lora + head + attended) / 1e9, 6);
+});
