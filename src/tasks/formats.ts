@@ -14,9 +14,9 @@ import {
 } from "./contests.ts";
 import { EvalPlusRow, readEvalPlus } from "./evalplus.ts";
 import { type MarkdownProblem, readMarkdown } from "./markdown.ts";
-import type { Problem } from "./problem.ts";
+import type { Problem, Split } from "./problem.ts";
 import { listItems } from "./python_literal.ts";
-import { mbppSplit, splitByHash } from "./split.ts";
+import { mbppSplit, splitByHash, withoutEmptySplits } from "./split.ts";
 
 const filled = v.pipe(v.string(), v.minLength(1, "must not be empty"));
 const identifier = v.pipe(v.string(), v.regex(/^[A-Za-z_]\w*$/, "must be the name of a Python function or class"));
@@ -77,9 +77,13 @@ export function readProblemFile(bytes: Uint8Array, file: string, seed: number): 
   const problems: Problem[] = [];
   const refused: string[] = [];
   const seen = new Set<string>();
+  const unnamed = new Set<string>();
   for (const [i, text] of rowTexts(decodeText(bytes, file), file).entries()) {
     try {
-      const problem = readProblem(text, i, file, seed);
+      const problem = readProblem(text, i, file, (taskId) => {
+        unnamed.add(taskId);
+        return splitByHash(seed, taskId);
+      });
       if (seen.has(problem.taskId))
         throw new InputError(`${file}: the task_id ${problem.taskId} occurs twice; every problem needs its own.`);
       seen.add(problem.taskId);
@@ -90,7 +94,7 @@ export function readProblemFile(bytes: Uint8Array, file: string, seed: number): 
     }
   }
   if (problems.length === 0) throw new InputError(refused[0] ?? `${file}: there is no problem in it.`);
-  return { problems, refused };
+  return { problems: withoutEmptySplits(problems, unnamed), refused };
 }
 
 /** A row of a file, or the sentence that says why it cannot be read. */
@@ -172,9 +176,12 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
-function readProblem({ text, where: place, markdown }: RowText, index: number, file: string, seed: number): Problem {
+/** The split of a problem whose row names none. */
+type SplitOf = (taskId: string) => Split;
+
+function readProblem({ text, where: place, markdown }: RowText, index: number, file: string, split: SplitOf): Problem {
   const where = `${file}, problem ${index + 1}`;
-  if (markdown) return readMarkdownProblem(markdown, place, seed);
+  if (markdown) return readMarkdownProblem(markdown, place, split);
   const row = parseJson(text, place);
   if (typeof row !== "object" || row === null || Array.isArray(row)) {
     throw new InputError(
@@ -182,14 +189,14 @@ function readProblem({ text, where: place, markdown }: RowText, index: number, f
     );
   }
   try {
-    return readRow(row, text, index, where, seed);
+    return readRow(row, text, index, where, split);
   } catch (error) {
     throw error instanceof InputError ? error : new InputError(`${where}: ${error instanceof Error ? error.message : error}.`);
   }
 }
 
 /** Which format a row has is told by its fields. */
-function readRow(row: object, text: string, index: number, where: string, seed: number): Problem {
+function readRow(row: object, text: string, index: number, where: string, split: SplitOf): Problem {
   if ("test_list" in row) return readMbpp(check(MbppRow, row, where), where);
   if ("base_input" in row) return readEvalPlus(check(EvalPlusRow, row, `${where} (EvalPlus problems)`), text);
   if ("question_id" in row || "public_test_cases" in row) return readLiveCodeBench(check(LiveCodeBenchRow, row, where));
@@ -197,7 +204,7 @@ function readRow(row: object, text: string, index: number, where: string, seed: 
   if ("public_tests" in row) return readCodeContests(check(CodeContestsRow, row, where));
   if ("content" in row && "test" in row) return readCodeEval(check(CodeEvalRow, row, where));
   if ("test" in row) return readHumanEval(check(HumanEvalRow, row, where), where);
-  if ("tests" in row || "entry_point" in row) return readOwn(check(OwnRow, row, where), where, seed);
+  if ("tests" in row || "entry_point" in row) return readOwn(check(OwnRow, row, where), where, split);
   const found = Object.keys(row).slice(0, 8).join(", ") || "no fields";
   throw new InputError(
     `${where}: unknown format with ${found}; expected task_id, prompt, entry_point and tests, or the fields of a format named in docs/problems.md.`,
@@ -211,7 +218,7 @@ function check<S extends v.GenericSchema>(schema: S, row: unknown, where: string
   throw new InputError(`${where}: ${v.getDotPath(issue) ?? "row"}: ${issue.message}.`);
 }
 
-function readOwn(row: v.InferOutput<typeof OwnRow>, where: string, seed: number): Problem {
+function readOwn(row: v.InferOutput<typeof OwnRow>, where: string, split: SplitOf): Problem {
   return {
     taskId: row.task_id,
     prompt: row.prompt,
@@ -219,12 +226,12 @@ function readOwn(row: v.InferOutput<typeof OwnRow>, where: string, seed: number)
     tests: row.tests,
     ...(row.setup !== undefined && { setup: row.setup }),
     ...(row.solution !== undefined && { solution: row.solution }),
-    split: row.split ?? splitByHash(seed, row.task_id),
+    split: row.split ?? split(row.task_id),
   };
 }
 
 /** A Markdown problem: what is shown is its text and first assert as a docstring, as for MBPP, then the beginning of the program. */
-function readMarkdownProblem({ title, text, start, solution, setup, tests }: MarkdownProblem, where: string, seed: number): Problem {
+function readMarkdownProblem({ title, text, start, solution, setup, tests }: MarkdownProblem, where: string, split: SplitOf): Problem {
   const taskId = title.trim();
   if (text === "" && start === "")
     throw new InputError(`${where}: the problem ${taskId} says nothing but its tests: describe what to write.`);
@@ -238,7 +245,7 @@ function readMarkdownProblem({ title, text, start, solution, setup, tests }: Mar
     tests,
     ...(setup !== "" && { setup }),
     ...(solution !== "" && { solution }),
-    split: splitByHash(seed, taskId),
+    split: split(taskId),
   };
 }
 

@@ -4,6 +4,9 @@ import { InputError } from "../input_error.ts";
 import { streamOf, uniform } from "../random.ts";
 import type { Problem, Split } from "./problem.ts";
 
+/** Which split keeps a problem that two have: what is trained on is not to be evaluated. */
+const PRECEDENCE: readonly Split[] = ["train", "validation", "evaluation"];
+
 /** 60 % train, 15 % validation, 25 % evaluation by a hash of seed and task id: adding a problem moves no other. */
 export function splitByHash(seed: number, taskId: string): Split {
   const u = uniform(seed, streamOf(`split/${taskId}`), 0);
@@ -11,14 +14,27 @@ export function splitByHash(seed: number, taskId: string): Split {
   return u < 0.75 ? "validation" : "evaluation";
 }
 
+/**
+ * A file of a few problems that names no splits may leave one empty by chance, and a run needs all three: it is then given a problem
+ * of the fullest one, its last. Files that name their splits, or have fewer than three problems, stay as they are.
+ */
+export function withoutEmptySplits(problems: readonly Problem[], unnamed: ReadonlySet<string>): Problem[] {
+  const dealt = [...problems];
+  if (unnamed.size < problems.length || problems.length < PRECEDENCE.length) return dealt;
+  const count = (name: Split) => dealt.filter(({ split }) => split === name).length;
+  for (const name of PRECEDENCE.filter((candidate) => count(candidate) === 0)) {
+    const fullest = PRECEDENCE.reduce((a, b) => (count(b) > count(a) ? b : a));
+    const at = dealt.findLastIndex(({ split }) => split === fullest);
+    dealt[at] = { ...dealt[at]!, split: name };
+  }
+  return dealt;
+}
+
 /** The paper's MBPP split: training ids 601-974 and 1-10, validation 511-600; 11-510 are left to evaluate on. */
 export function mbppSplit(id: number): Split {
   if (id <= 10 || id >= 601) return "train";
   return id >= 511 ? "validation" : "evaluation";
 }
-
-/** Which split keeps a problem that two have: what is trained on is not to be evaluated. */
-const PRECEDENCE: readonly Split[] = ["train", "validation", "evaluation"];
 
 /**
  * Refuses splits that share a problem: the same text or the same tests. MBPP's published split has three texts twice (216, 217 and

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { InputError } from "../../src/input_error.ts";
 import type { Problem, Split } from "../../src/tasks/problem.ts";
-import { withoutLeaks } from "../../src/tasks/split.ts";
+import { withoutEmptySplits, withoutLeaks } from "../../src/tasks/split.ts";
 
 const problem = (taskId: string, split: Split, prompt: string, tests: string[]): Problem => ({
   ...{ taskId, split, prompt, tests, entryPoint: "f" },
@@ -37,4 +37,12 @@ test("MBPP's own split: the later twin is left out, with a warning", () => {
   const { kept, warning } = withoutLeaks({ train: [of(872, "train")], validation: [], evaluation: [of(216, "evaluation")] });
   expect([kept.train.length, kept.evaluation.length]).toEqual([1, 0]);
   expect(warning).toBe("Left out, as their texts are also trained on: Mbpp/216 (as Mbpp/872).");
+});
+
+test("a few problems without splits of their own: none of the three is empty", () => {
+  const few = ["A", "B", "C", "D"].map((id) => problem(id, "train", `# ${id}`, [`assert ${id}`]));
+  const all = new Set(few.map(({ taskId }) => taskId));
+  expect(withoutEmptySplits(few, all).map(({ split }) => split)).toEqual(["train", "train", "evaluation", "validation"]);
+  expect(withoutEmptySplits(few, new Set(["A"])).map(({ split }) => split)).toEqual(Array(4).fill("train")); // the file says so
+  expect(withoutEmptySplits(few.slice(0, 2), all).map(({ split }) => split)).toEqual(["train", "train"]);
 });
