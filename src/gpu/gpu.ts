@@ -23,11 +23,17 @@ export interface Counters {
   dispatches: number;
   submits: number;
   flops: number;
+  /** Buffers, bind groups and pipelines that were ever created, the GPU layer's own included: constant in the steady state. */
+  created: number;
 }
 
 const PARAMS_ALIGNMENT = 256; // minUniformBufferOffsetAlignment's default
 const PARAMS_BYTES = 256 * 1024;
-const MAX_DISPATCHES_PER_SUBMIT = 512; // keeps one submit short enough for an operating system's watchdog
+const MAX_DISPATCHES_PER_SUBMIT = 512;
+/** One submit keeps the GPU from the desktop no longer than this, by the rate of the work so far. */
+const SUBMIT_SECONDS = 0.1;
+/** Operations of a submit until a rate is known. */
+const FIRST_SUBMIT_FLOPS = { software: 2e8, hardware: 5e9 };
 
 /** What a readback of a GPU in order ends with: a lost one hands out zeros as if all were well. */
 const CANARY = 0x45525241;
@@ -43,7 +49,7 @@ interface Kernel {
 
 export class Gpu {
   readonly device: GPUDevice;
-  readonly counters: Counters = { buffers: 0, bytes: 0, peakBytes: 0, dispatches: 0, submits: 0, flops: 0 };
+  readonly counters: Counters = { buffers: 0, bytes: 0, peakBytes: 0, dispatches: 0, submits: 0, flops: 0, created: 0 };
   #tiles: TileChoices;
   #kernels = new Map<string, Kernel>();
   #bindGroups = new Map<string, GPUBindGroup>();
@@ -56,6 +62,10 @@ export class Gpu {
   #params: GPUBuffer;
   #paramsData = new DataView(new ArrayBuffer(PARAMS_BYTES));
   #paramsUsed = 0;
+  #submitFlops: number;
+  #recordedFlops = 0;
+  #submitted = { flops: 0, since: 0 }; // since the last readback
+  #stagings: GPUBuffer[] = [];
   #failure: string | null = null;
   /** What the error scopes of allocations and pipelines caught, in words; asked for at the next readback. */
   #scoped: Promise<string | null>[] = [];
@@ -69,6 +79,7 @@ export class Gpu {
     const info: GPUAdapterInfo | undefined = device.adapterInfo; // younger than WebGPU itself
     this.software = /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${info?.architecture} ${info?.description}`);
     this.#tiles = allTiles({}, this.software);
+    this.#submitFlops = this.software ? FIRST_SUBMIT_FLOPS.software : FIRST_SUBMIT_FLOPS.hardware;
     this.#params = device.createBuffer({ label: "params", size: PARAMS_BYTES, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
     this.#canary = device.createBuffer({ label: "canary", size: 4, usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
     device.queue.writeBuffer(this.#canary, 0, Uint32Array.of(CANARY));
@@ -108,6 +119,7 @@ export class Gpu {
     const buffer = this.#scope("out-of-memory", room, () => this.#scope("validation", room, create));
     this.#bufferIds.set(buffer, this.#nextBufferId++);
     this.counters.buffers += 1;
+    this.counters.created += 1;
     this.counters.bytes += buffer.size;
     this.counters.peakBytes = Math.max(this.counters.peakBytes, this.counters.bytes);
     return { name, shape, dtype, buffer, offset: 0, bytes: buffer.size };
@@ -145,7 +157,10 @@ export class Gpu {
   run(name: string, inputs: Readonly<Record<string, Tensor>>, outputs: Readonly<Record<string, Tensor>>, dispatch: Dispatch): void {
     const kernel = this.#kernel(name, dispatch);
     checkBindings(name, kernel.signature, inputs, outputs);
-    if (this.#paramsUsed + PARAMS_ALIGNMENT > PARAMS_BYTES || this.#dispatches === MAX_DISPATCHES_PER_SUBMIT) this.submit();
+    const { flops = 0 } = dispatch;
+    const long = this.#recordedFlops > 0 && this.#recordedFlops + flops > this.#submitFlops;
+    if (long || this.#paramsUsed + PARAMS_ALIGNMENT > PARAMS_BYTES || this.#dispatches === MAX_DISPATCHES_PER_SUBMIT) this.submit();
+    this.#recordedFlops += flops;
     const offsets = kernel.signature.params.length > 0 ? [this.#writeParams(name, kernel.signature, dispatch.params ?? {})] : [];
     const group = this.#bindGroup(kernel, [...Object.values(inputs), ...Object.values(outputs)]);
     this.#encoder ??= this.device.createCommandEncoder();
@@ -156,7 +171,7 @@ export class Gpu {
     this.#pass.dispatchWorkgroups(x, y, z);
     this.#dispatches += 1;
     this.counters.dispatches += 1;
-    this.counters.flops += dispatch.flops ?? 0;
+    this.counters.flops += flops;
     this.watcher?.(name, Object.values(inputs), Object.values(outputs));
   }
 
@@ -180,6 +195,9 @@ export class Gpu {
     if (!this.#encoder) return;
     if (this.#paramsUsed > 0) this.device.queue.writeBuffer(this.#params, 0, this.#paramsData.buffer, 0, this.#paramsUsed);
     this.device.queue.submit([this.#encoder.finish()]);
+    if (this.#submitted.flops === 0) this.#submitted.since = performance.now();
+    this.#submitted.flops += this.#recordedFlops;
+    this.#recordedFlops = 0;
     this.#encoder = null;
     this.#dispatches = 0;
     this.#paramsUsed = 0;
@@ -200,27 +218,42 @@ export class Gpu {
   }
 
   async #readBytes(tensor: Tensor): Promise<ArrayBuffer> {
-    const staging = this.device.createBuffer({
-      label: "readback",
-      size: tensor.bytes + 4,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
+    const staging = this.#takeStaging(tensor.bytes + 4);
     try {
       this.copy(tensor, { ...tensor, buffer: staging, offset: 0 });
       this.#encoder?.copyBufferToBuffer(this.#canary, 0, staging, tensor.bytes, 4);
       this.submit();
-      await staging.mapAsync(GPUMapMode.READ);
+      await staging.mapAsync(GPUMapMode.READ, 0, tensor.bytes + 4);
       await this.#throwFailure();
-      const bytes = staging.getMappedRange().slice(0);
+      this.#measureRate();
+      const bytes = staging.getMappedRange(0, tensor.bytes + 4).slice(0);
+      staging.unmap();
+      this.#stagings.push(staging);
       if (new DataView(bytes).getUint32(tensor.bytes, true) !== CANARY)
         throw new GpuFailure(`the readback of ${tensor.name} came to nothing`);
       return bytes.slice(0, tensor.bytes);
     } catch (error) {
+      if (!this.#stagings.includes(staging)) staging.destroy();
       await this.#throwFailure();
       throw error instanceof GpuFailure ? error : new GpuFailure(`the readback of ${tensor.name} failed: ${sentenceOf(error)}`);
-    } finally {
-      staging.destroy();
     }
+  }
+
+  /** A buffer to read back through: one that is free and large enough, or a new one. */
+  #takeStaging(bytes: number): GPUBuffer {
+    const at = this.#stagings.findIndex(({ size }) => size >= bytes);
+    if (at >= 0) return this.#stagings.splice(at, 1)[0]!;
+    this.#stagings.pop()?.destroy(); // too small for this and likely the next
+    this.counters.created += 1;
+    const size = Math.ceil(bytes / 4096) * 4096;
+    return this.device.createBuffer({ label: "readback", size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  }
+
+  /** Adapts the length of submits to the rate of the work since the last readback. */
+  #measureRate(): void {
+    const seconds = (performance.now() - this.#submitted.since) / 1000;
+    if (this.#submitted.flops > 1e7) this.#submitFlops = Math.max(1e7, (SUBMIT_SECONDS * this.#submitted.flops) / seconds);
+    this.#submitted = { flops: 0, since: 0 };
   }
 
   /** What of the allocations so far was refused, in words, or null. Whoever asks frees what it asked for, and the GPU goes on. */
@@ -277,6 +310,7 @@ export class Gpu {
       entries.push({ binding: tensors.length, resource: { buffer: this.#params, size: PARAMS_ALIGNMENT } });
     }
     const group = this.device.createBindGroup({ layout, entries });
+    this.counters.created += 1;
     this.#bindGroups.set(key, group);
     for (const id of new Set(ids)) {
       const keys = this.#groupsOfBuffer.get(id) ?? [];
@@ -323,6 +357,7 @@ export class Gpu {
       });
     const pipeline = this.#scope("validation", `the kernel ${name} cannot be made`, create);
     const kernel = { pipeline, layout, signature };
+    this.counters.created += 1;
     this.#kernels.set(key, kernel);
     return kernel;
   }
