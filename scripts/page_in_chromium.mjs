@@ -21,7 +21,7 @@ export async function openBuiltPage(path, { webgpu, ...context }) {
     executablePath,
     args: [...chromiumFlags({ webgpu }), ...(webgpu ? [] : ["--disable-blink-features=WebGPU"])],
   });
-  const page = await browser.newPage(context);
+  const page = await (await browser.newContext(context)).newPage();
   const { origin } = new URL(server.url);
   /** @type {string[]} */
   const foreignRequests = [];

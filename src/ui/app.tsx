@@ -1,4 +1,5 @@
 import { AnswersView } from "./answers/answers_view.tsx";
+import { ChartDialog } from "./charts/chart_dialog.tsx";
 import { ChartsPanel } from "./charts/charts_panel.tsx";
 import { CurvesView } from "./charts/curves_view.tsx";
 import { CompareView } from "./compare/compare_view.tsx";
@@ -69,6 +70,7 @@ export function App() {
       <CurrentView shows={shows} />
       <StatusBar />
       <HelpDialog />
+      <ChartDialog />
       <Announcer />
     </div>
   );

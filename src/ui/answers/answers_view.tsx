@@ -207,7 +207,7 @@ function Ask({ suggested }: { suggested: string | null }) {
   };
   const reply = (title: string, answer: Reply | null, blank: string) => (
     <div>
-      <h4>{title}</h4>
+      <h3>{title}</h3>
       {answer ? <SingleCode code={prompt.value + answer.text} failingLine={null} label={title} /> : <p class="well caption">{blank}</p>}
     </div>
   );

@@ -87,9 +87,9 @@ export function LessonPanel() {
   return (
     <section class="panel lesson-panel" aria-labelledby="lesson-title">
       <div class="lesson-head">
-        <p class="caption">
+        <h1>
           {LESSONS.find(({ name }) => name === lesson.name.value)?.title} · {place + 1} of {lesson.steps.value.length}
-        </p>
+        </h1>
         <button type="button" class="quiet" onClick={leave}>
           Leave the lesson
         </button>

@@ -1,0 +1,214 @@
+// The page as a visitor without WebGPU finds it: the recorded run, every view, the lesson, the keyboard, files that are no run. axe looks at
+// every view in both themes.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Page } from "playwright";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openBuiltPage } from "../../scripts/page_in_chromium.mjs";
+import { VIEWS } from "../../src/ui/views.ts";
+
+const MOVING_WITHIN_MS = 20_000; // 2 s alone; other tests may run beside this one
+const recordedZip = readFileSync(join(import.meta.dirname, "../../public/recorded/ap2o-l2h.zip"));
+
+let opened: Awaited<ReturnType<typeof openBuiltPage>>;
+let page: Page;
+
+beforeAll(async () => {
+  opened = await openBuiltPage("", { webgpu: false, viewport: { width: 1280, height: 720 } });
+  page = opened.page;
+  page.setDefaultTimeout(15_000);
+});
+
+afterAll(() => opened?.close());
+
+const count = (type: string) => page.evaluate((wanted) => window.errataEvents.filter((event) => event.type === wanted).length, type);
+const until = (condition: () => boolean) => page.waitForFunction(condition, undefined, { timeout: MOVING_WITHIN_MS });
+const go = (name: string) => page.getByRole("navigation", { name: "Views" }).getByRole("button", { name }).click();
+const seek = (share: number) =>
+  page.getByRole("slider", { name: "Moment of the recorded run" }).evaluate((input, at) => {
+    if (!(input instanceof HTMLInputElement)) throw new Error("The seek bar is no input.");
+    input.value = String(Number(input.max) * at);
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }, share);
+
+/** Sends a file to the page as a drop. */
+async function drop(name: string, bytes: Uint8Array): Promise<void> {
+  const transfer = await page.evaluateHandle(
+    ([file, content]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))], file));
+      return data;
+    },
+    [name, Buffer.from(bytes).toString("base64")] as const,
+  );
+  await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
+}
+
+async function violations(): Promise<string[]> {
+  const { violations: found } = await new AxeBuilder({ page }).analyze();
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
+}
+
+test("the recorded run plays by itself: strip, answers, then curves and notebook", async () => {
+  await until(() => window.errataEvents.some((event) => event.type === "answer"));
+  await page.getByRole("region", { name: "Recorded run" }).waitFor();
+  await seek(0.5);
+  await until(() => window.errataEvents.some((event) => event.type === "step"));
+  await page.locator('[data-station="correction"][aria-current="step"], [data-station="quiz"][aria-current="step"]').waitFor();
+  expect(await page.locator("figure.chart canvas").count()).toBe(4);
+  await page.getByRole("article", { name: /Problem Demo/ }).waitFor();
+  expect(await page.getByRole("radiogroup", { name: "Failed answers of this problem" }).getByRole("radio").count()).toBeGreaterThan(1);
+});
+
+test("it is held, wound back and stepped", async () => {
+  await page.getByRole("button", { name: "Hold" }).click();
+  const held = await count("step");
+  await page.waitForTimeout(500);
+  expect(await count("step")).toBe(held);
+  await page.getByRole("button", { name: "Step" }).click();
+  await page.waitForFunction((steps) => window.errataEvents.filter(({ type }) => type === "step").length === steps, held + 1);
+  await seek(0.1);
+  expect(await count("step")).toBe(0);
+});
+
+test.each(VIEWS.map(({ label }) => label))("%s fits one screen, and axe finds nothing in either theme", async (label) => {
+  await seek(0.8);
+  await go(label);
+  await page.waitForTimeout(label === "Compare" ? 1500 : 300); // two recorded runs are fetched there
+  const size = await page.evaluate(() => [document.documentElement.scrollHeight, document.documentElement.scrollWidth]);
+  expect(size).toEqual([720, 1280]);
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.waitForTimeout(100);
+    expect(await violations(), `${label}, ${colorScheme}`).toEqual([]);
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+});
+
+test("a chart opens large, with its data as a table", async () => {
+  await go("Curves");
+  await page.getByRole("button", { name: "Loss: enlarge, table, files" }).click();
+  const dialog = page.getByRole("dialog", { name: "Loss" });
+  await dialog.getByRole("row").first().waitFor();
+  expect(await dialog.getByRole("row").count()).toBeGreaterThan(10);
+  expect(await violations()).toEqual([]);
+  const download = page.waitForEvent("download");
+  await dialog.getByRole("button", { name: "SVG" }).click();
+  const svg = readFileSync((await (await download).path()) ?? "", "utf8");
+  expect(svg).toContain("<svg");
+  expect(svg).toMatch(/stroke="(oklch|rgb|color)/); // colours resolved, no custom property left
+  await page.keyboard.press("Escape");
+});
+
+test("view and compared runs are in the address, and a reload keeps them", async () => {
+  await go("Compare");
+  await page.getByRole("checkbox", { name: /H2L without replay/ }).check();
+  await page.getByRole("columnheader", { name: "C", exact: true }).first().waitFor();
+  expect(new URL(page.url()).search).toContain("compare=h2l%2Cl2h%2Ch2l-noreplay");
+  await page.reload();
+  await page.getByRole("rowheader", { name: /C · H2L without replay/ }).waitFor();
+});
+
+test("a problem of the comparison opens its answers; the list draws only what is in sight", async () => {
+  await page
+    .getByRole("button", { name: /^Demo\// })
+    .first()
+    .click();
+  await page.getByRole("region", { name: "The open answer" }).waitFor();
+  await page.getByRole("searchbox").fill("");
+  await seek(1);
+  const list = page.getByRole("listbox", { name: "Answers" });
+  await list.getByRole("option").first().waitFor();
+  expect(await list.getByRole("option").count()).toBeLessThan(60);
+  await list.press("End");
+  expect(Number(await list.getByRole("option", { selected: true }).getAttribute("aria-posinset"))).toBeGreaterThan(500);
+});
+
+test("a run's zip that is dropped is played; files that are none are refused in a sentence", async () => {
+  await drop("sent.zip", recordedZip);
+  await page.getByRole("region", { name: "Recorded run" }).getByText("Rare errors first (L2H)").waitFor();
+  await drop("broken.zip", new TextEncoder().encode("no zip"));
+  await page.getByRole("alert").filter({ hasText: "broken.zip: expected a zip of a run" }).waitFor();
+  await drop("photo.png", new Uint8Array(8));
+  await page.getByRole("alert").filter({ hasText: "photo.png: expected a run's zip" }).waitFor();
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("region", { name: "Recorded run" }).waitFor();
+});
+
+test("the keyboard alone reaches views, recording, error types and help", async () => {
+  await page.keyboard.press("1");
+  await page.getByRole("heading", { name: "Error notebook" }).waitFor();
+  await page.locator("body").press("Space");
+  const playing = await page.getByRole("button", { name: "Hold" }).count();
+  await page.locator("body").press("Space");
+  expect(await page.getByRole("button", { name: "Hold" }).count()).toBe(1 - playing);
+  const reached = new Set<string>();
+  for (let presses = 0; presses < 60; presses++) {
+    await page.keyboard.press("Tab");
+    reached.add(await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? ""));
+  }
+  const names = [...reached].join("\n");
+  for (const name of ["Curves", "Share", "Moment of the recorded run", "Problems with such errors", "Reset"]) expect(names).toContain(name);
+  expect(names).toMatch(/WrongResult/);
+  await page.evaluate(() => document.activeElement instanceof HTMLElement && document.activeElement.blur());
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "What am I looking at?" }).waitFor();
+  expect(await violations()).toEqual([]);
+  await page.keyboard.press("Escape");
+});
+
+test("an address with nonsense values is told in place, and the page goes on", async () => {
+  await page.goto(`${opened.origin}/?view=moon&seed=-3&method=magic`);
+  await page.getByRole("alert").filter({ hasText: "view=moon" }).waitFor();
+  await until(() => window.errataEvents.some((event) => event.type === "answer"));
+});
+
+test("the lesson goes through its steps with the recorded runs, hides what it does not need, and ends on the page", async () => {
+  await page.goto(`${opened.origin}/?lesson=first-run`);
+  await page.getByRole("heading", { name: "What it gets wrong" }).waitFor();
+  await until(() => window.errataEvents.some((event) => event.type === "notebook"));
+  expect(await page.getByRole("navigation", { name: "Views" }).count()).toBe(0);
+  expect(await violations()).toEqual([]);
+  const next = page.getByRole("button", { name: "Next" });
+  await next.click();
+  expect(await next.isDisabled()).toBe(true);
+  await page.getByRole("group", { name: "Which falls first?" }).getByRole("button", { name: "IndexError" }).click();
+  await next.click();
+  await page.getByRole("region", { name: "Recorded run" }).waitFor();
+  await next.click();
+  await page.getByText("You said IndexError: 36 → 20.").waitFor();
+  await next.click();
+  await page.getByRole("rowheader", { name: /B · Rare errors first/ }).waitFor();
+  await next.click();
+  await page.getByRole("rowheader", { name: /B · H2L without replay/ }).waitFor();
+  expect(await violations()).toEqual([]);
+  await next.click();
+  await page.getByRole("button", { name: "Leave the lesson" }).last().click();
+  await page.getByRole("navigation", { name: "Views" }).waitFor();
+  expect(new URL(page.url()).search).not.toContain("lesson");
+});
+
+test("it is usable from 360 px on, without sideways scrolling", async () => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const { label } of VIEWS) {
+    await go(label);
+    await page.waitForTimeout(200);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), label).toBe(360);
+  }
+  await page.setViewportSize({ width: 1280, height: 720 });
+});
+
+test("nothing is asked of another origin, and text becomes no markup: the policy demands Trusted Types", async () => {
+  expect(opened.foreignRequests).toEqual([]);
+  const refused = await page.evaluate(() => {
+    try {
+      document.createElement("div").innerHTML = "<b>x</b>";
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  expect(refused).toBe(true);
+  expect(opened.errors.filter((error) => !error.includes("TrustedHTML"))).toEqual([]);
+});
