@@ -1,9 +1,11 @@
 // Kills runs of the command line at random moments, lets them go on, and compares what they leave behind with a run that was never
-// killed: node scripts/kill_runs.mjs FOLDER COUNT. A line of JSON per trial goes to FOLDER/kills.jsonl; called again, it goes on there.
+// killed: node scripts/kill_runs.mjs FOLDER COUNT. A line of JSON per trial goes to FOLDER/kills.jsonl; called again, it goes on there,
+// with the same run to compare with.
 import { spawn } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { differing, filesOf } from "./compare_runs.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const BIN = join(ROOT, "bin", "errata.mjs");
@@ -57,32 +59,6 @@ function run(out, more, killAfter = Number.POSITIVE_INFINITY) {
   });
 }
 
-/**
- * Every file of a run's folder, times, rates and memory peaks taken out.
- * @param {string} folder
- * @returns {Map<string, string>}
- */
-export function filesOf(folder) {
-  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return new Map(
-    names.map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      const text = readFileSync(path).toString("latin1");
-      const timeless = text.replace(/"seconds": \{[^}]*\}|"memoryPeak": \d+|"tokens_per_second":[^,}]*/g, "");
-      return [path.slice(folder.length + 1), timeless];
-    }),
-  );
-}
-
-/**
- * The names of the files that differ.
- * @param {Map<string, string>} a
- * @param {Map<string, string>} b
- */
-export function differing(a, b) {
-  return [...new Set([...a.keys(), ...b.keys()])].filter((name) => a.get(name) !== b.get(name)).sort();
-}
-
 /** @param {string} folder what the killed run had reached, by what it kept */
 function reached(folder) {
   const journal = join(folder, "unfinished", "journal");
@@ -119,20 +95,32 @@ async function kill(trial, folder, wholeSeconds, expected) {
   return { trial, kills, equal: different.length === 0, different, seconds: (performance.now() - started) / 1000 };
 }
 
+/**
+ * The run that is not killed: gives the seconds that it took.
+ * @param {string} out
+ * @param {string} note where they are kept
+ */
+async function wholeRun(out, note) {
+  if (existsSync(note)) return Number(readFileSync(note, "utf8"));
+  rmSync(out, { recursive: true, force: true });
+  const { status, errors, seconds } = await run(out, []);
+  if (status !== 0) throw new Error(`the run that is not killed failed: ${errors}`);
+  writeFileSync(note, String(seconds));
+  console.error(`not killed: ${seconds.toFixed(0)} s`);
+  return seconds;
+}
+
 async function main() {
   const [folder, count] = [process.argv[2], Number(process.argv[3])];
   if (!folder || !Number.isInteger(count)) throw new Error("node scripts/kill_runs.mjs FOLDER COUNT");
   mkdirSync(folder, { recursive: true });
   const log = join(folder, "kills.jsonl");
   const whole = join(folder, "whole");
-  rmSync(whole, { recursive: true, force: true });
-  const reference = await run(whole, []);
-  if (reference.status !== 0) throw new Error(`the run that is not killed failed: ${reference.errors}`);
+  const seconds = await wholeRun(whole, join(folder, "whole.json"));
   const expected = filesOf(whole);
-  console.error(`not killed: ${reference.seconds.toFixed(0)} s`);
   const done = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").length : 0;
   for (let trial = done; trial < count; trial++) {
-    const result = await kill(trial, folder, reference.seconds, expected);
+    const result = await kill(trial, folder, seconds, expected);
     appendFileSync(log, `${JSON.stringify(result)}\n`);
     console.error(JSON.stringify(result));
   }

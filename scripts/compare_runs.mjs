@@ -1,0 +1,29 @@
+// Whether two runs left the same behind: every byte of every file, times, rates and memory peaks taken out.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * Every file of a run's folder, times, rates and memory peaks taken out.
+ * @param {string} folder
+ * @returns {Map<string, string>}
+ */
+export function filesOf(folder) {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return new Map(
+    names.map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      const text = readFileSync(path).toString("latin1");
+      const timeless = text.replace(/"seconds": \{[^}]*\}|"memoryPeak": \d+|"tokens_per_second":[^,}]*/g, "");
+      return [path.slice(folder.length + 1), timeless];
+    }),
+  );
+}
+
+/**
+ * The names of the files that differ.
+ * @param {Map<string, string>} a
+ * @param {Map<string, string>} b
+ */
+export function differing(a, b) {
+  return [...new Set([...a.keys(), ...b.keys()])].filter((name) => a.get(name) !== b.get(name)).sort();
+}
