@@ -1,41 +1,23 @@
 // The independent check agrees with the product's files, and notices what is wrong in them.
 import { expect, test } from "vitest";
 import { METHODS } from "../../src/ap2o/methods.ts";
-import { Run } from "../../src/ap2o/run.ts";
-import { appendsOf } from "../../src/ap2o/run_files.ts";
 import { readJson } from "../golden/golden.ts";
 import { checkRun, passAtK } from "./check_run.mjs";
-import { FakeJudge, FakeStudent, fakeClock, fakeConfig, fakeProblems } from "./fakes.ts";
-
-async function filesOf(method: string, overrides: Record<string, number | string | boolean> = {}): Promise<Record<string, string>> {
-  const config = fakeConfig({ steps: 15, quiz_steps: 5, exam_n: 20, evaluation_n: 6, ...overrides }, method);
-  const inputs = {
-    preset: "smoke",
-    config,
-    problems: fakeProblems(8),
-    student: new FakeStudent(),
-    judge: new FakeJudge(),
-    now: fakeClock(),
-  };
-  const files: Record<string, string> = {};
-  for await (const event of new Run(inputs).events())
-    for (const { file, text } of appendsOf(event)) files[file] = file === "run.json" ? text : (files[file] ?? "") + text;
-  return files;
-}
+import { fakeRunFiles } from "./fake_run.ts";
 
 test.each(METHODS)("%s: every figure and every draw, by the paper's rule", async (method) => {
-  const { problems, checked } = checkRun(await filesOf(method));
+  const { problems, checked } = checkRun(await fakeRunFiles(method));
   expect(problems).toEqual([]);
   expect(Object.values(checked).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(500);
 });
 
 test.each(["ap2o-h2l", "ap2o-l2h"])("%s: by the code's rule, and with corpus counts", async (method) => {
-  expect(checkRun(await filesOf(method, { rule: "reference" })).problems).toEqual([]);
-  expect(checkRun(await filesOf(method, { scope: "corpus" })).problems).toEqual([]);
-  expect(checkRun(await filesOf(method, { rule: "reference", scope: "corpus" })).problems).toEqual([]);
+  expect(checkRun(await fakeRunFiles(method, { rule: "reference" })).problems).toEqual([]);
+  expect(checkRun(await fakeRunFiles(method, { scope: "corpus" })).problems).toEqual([]);
+  expect(checkRun(await fakeRunFiles(method, { rule: "reference", scope: "corpus" })).problems).toEqual([]);
 });
 
-const h2l = filesOf("ap2o-h2l");
+const h2l = fakeRunFiles("ap2o-h2l");
 
 test.each([
   ["a window", "preferences.jsonl", /"window":\[(\d+),/, '"window":[9,'],

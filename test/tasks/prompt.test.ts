@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Problem } from "../../src/tasks/problem.ts";
-import { codeOfChatAnswer, cutAtStop, questionOf, STOP_STRINGS } from "../../src/tasks/prompt.ts";
+import { codeOfChatAnswer, cutAtStop, questionOf, repairQuestionOf, STOP_STRINGS } from "../../src/tasks/prompt.ts";
 
 const problem: Problem = {
   taskId: "Demo/1",
@@ -63,4 +63,34 @@ test("a chat answer without a fence is code as it is; an unclosed fence runs to 
 test("cut at the earliest stop string", () => {
   expect(cutAtStop("a\nprint(1)\n# more", STOP_STRINGS)).toBe("a");
   expect(cutAtStop("print(1)", STOP_STRINGS)).toBe("print(1)");
+});
+
+const failed = {
+  completion: "    return 3 * r\n",
+  program: "def area(r):\n    return 3 * r\n",
+  error: "AssertionError: expected 0, got\n1",
+};
+
+test("a repair's prompt shows the failed answer and the error, and ends as the question itself does", () => {
+  for (const style of ["raw", "ap2o", "chat", "fence"] as const) {
+    const repairs = (messages: { role: string; content: string }[]) =>
+      `${messages.map(({ role, content }) => `<${role}>${content}`).join("")}<assistant>`;
+    const { prompt, stop } = repairQuestionOf(problem, style, repairs, failed);
+    const question = questionOf(problem, style, repairs);
+    expect(prompt).toContain("return 3 * r");
+    expect(prompt).toContain("AssertionError: expected 0, got");
+    expect(prompt.slice(-12)).toBe(question.prompt.slice(-12));
+    expect(stop).toEqual(question.stop);
+  }
+});
+
+test("a repaired completion is a program in the same way as an answer to the question", () => {
+  const repaired = repairQuestionOf(problem, "fence", render, failed).program("\n    return r");
+  expect(repaired).toBe(questionOf(problem, "fence", render).program("\n    return r"));
+});
+
+test("raw: the error is a comment of one line between the two prompts", () => {
+  expect(repairQuestionOf(problem, "raw", render, failed).prompt).toBe(
+    `${problem.prompt}    return 3 * r\n# AssertionError: expected 0, got 1\n\n${problem.prompt}`,
+  );
 });
