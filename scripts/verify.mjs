@@ -12,12 +12,13 @@ import { openModules } from "./modules.mjs";
  * @typedef {{ markdown: string, missed: string[] }} Finding
  * @typedef {{ data: (name: string) => string, say: (text: string) => void }} Context `data`: the path of a file in the data folder
  * @typedef {{ name: string, title: string, needs: string[], run: (context: Context) => Promise<Finding> }} Step `needs`: files of the data folder
- * @typedef {{ title: string, about: string, steps: Step[] }} Part
+ * @typedef {{ title: string, about: string, steps: Step[], file?: string }} Part `file`: in docs/results; NAME.md unless told
  */
 
 /** The parts, each a module that exports `part`; its results go to docs/results/NAME.md. @type {Record<string, string>} */
 const PARTS = {
   judge: "/scripts/verify_judge.ts",
+  real: "/scripts/verify_real.ts",
 };
 
 /**
@@ -83,9 +84,10 @@ async function runPart(name, part, how) {
     );
     missed.push(...(result?.missed ?? []));
   }
-  const path = join(repository, "docs", "results", `${name}.md`);
+  const file = `docs/results/${part.file ?? `${name}.md`}`;
+  const path = join(repository, file);
   writeFileSync(path, `# ${part.title}\n\n${part.about}\n\n${sections.join("\n")}`);
-  console.log(`${name}: written to docs/results/${name}.md`);
+  console.log(`${name}: written to ${file}`);
   return missed;
 }
 

@@ -1,0 +1,185 @@
+// npm run verify -- real: real models from folders and GGUF files against PyTorch, in every dtype, and a live exam. The data folder has
+// the models (models/NAME/ and models/NAME.gguf), PyTorch's numbers (real/) and the problems. Results: docs/results/real_models.md.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { repository } from "./install.mjs";
+
+interface Finding {
+  readonly markdown: string;
+  readonly missed: string[];
+}
+interface Context {
+  data(name: string): string;
+  say(text: string): void;
+}
+interface Step {
+  readonly name: string;
+  readonly title: string;
+  readonly needs: readonly string[];
+  run(context: Context): Promise<Finding>;
+}
+
+const MODELS = [
+  { name: "SmolLM2-135M-Instruct", golden: "smollm2-135m" },
+  { name: "Qwen2.5-Coder-0.5B-Instruct", golden: "qwen25coder-0.5b" },
+] as const;
+type RealModel = (typeof MODELS)[number];
+
+const DTYPES = ["f16", "int8", "int4"] as const;
+/** Ten steps keep what the targets of memory keep. */
+const TEN_STEPS = { f16: "all" } as const;
+
+/** Runs the command line; its data, what it said of memory and adapter, and its seconds. */
+async function errata(args: readonly string[], say: Context["say"]): Promise<{ output: string; said: string[]; seconds: number }> {
+  const started = performance.now();
+  const child = spawn(process.execPath, [join(repository, "bin", "errata.mjs"), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  const said: string[] = [];
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    const lines = String(chunk).trim().split("\n");
+    said.push(...lines);
+    for (const line of lines) say(line);
+  });
+  const status = await new Promise((resolve) => child.on("close", resolve));
+  if (status !== 0) throw new Error(`errata ${args.join(" ")} ended with ${status}: ${said.at(-1)}`);
+  return { output, said, seconds: (performance.now() - started) / 1000 };
+}
+
+interface Logps {
+  chosen_logp: number;
+  rejected_logp: number;
+  ref_chosen_logp: number;
+  ref_rejected_logp: number;
+  chosen_token_logps: number[];
+  rejected_token_logps: number[];
+}
+
+const readLines = <T>(text: string): T[] =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+
+const adapterOf = (said: readonly string[]) => / on (.+)$/.exec(said.find((line) => / parameters on /.test(line)) ?? "")?.[1] ?? "?";
+const planOf = (said: readonly string[]) =>
+  /GPU memory: (\S+ \S+)/.exec(said.find((line) => line.startsWith("GPU memory:")) ?? "")?.[1] ?? "?";
+
+/** Largest difference of the sums, mean and largest of the tokens. */
+function compare(got: readonly Logps[], want: readonly Logps[]) {
+  const sums = want.flatMap((w, i) =>
+    (["chosen_logp", "rejected_logp", "ref_chosen_logp", "ref_rejected_logp"] as const).map((key) => Math.abs(got[i]![key] - w[key])),
+  );
+  const tokens = want.flatMap((w, i) =>
+    (["chosen_token_logps", "rejected_token_logps"] as const).flatMap((key) => w[key].map((logp, t) => Math.abs(got[i]![key][t]! - logp))),
+  );
+  return {
+    sum: Math.max(...sums),
+    mean: tokens.reduce((a, b) => a + b, 0) / tokens.length,
+    most: Math.max(...tokens),
+    tokens: tokens.length,
+  };
+}
+
+/** Limits: f16 holds the very numbers that PyTorch computed with; int8 is another model, near it; int4 is stated. */
+function missedBy(what: string, dtype: string, { sum, mean }: ReturnType<typeof compare>): string[] {
+  if (dtype === "f16" && !(sum <= 1e-3)) return [`${what}: sums differ by ${sum.toExponential(1)}, more than 1e-3`];
+  if (dtype === "int8" && !(mean <= 0.02)) return [`${what}: tokens differ by ${mean.toFixed(4)} on average, more than 0.02`];
+  return [];
+}
+
+function logpsStep({ name, golden }: RealModel, dtype: (typeof DTYPES)[number], from: "folder" | "GGUF"): Step {
+  const path = from === "GGUF" ? `models/${name}.gguf` : `models/${name}`;
+  return {
+    name: `${golden}-${from === "GGUF" ? "gguf-" : ""}${dtype}`,
+    title: `${name}, ${from}, ${dtype}: log-probabilities`,
+    needs: [path, `real/${golden}_logps.jsonl`],
+    run: async ({ data, say }) => {
+      const pairs = data(`real/${golden}_pairs.jsonl`);
+      const flags = ["--model", data(path), "--adapter", data(`real/${golden}_adapter`), "--pairs", pairs, "--dtype", dtype];
+      const { output, said, seconds } = await errata(["logps", ...flags], say);
+      const got = readLines<Logps>(output);
+      const want = readLines<Logps>(readFileSync(data(`real/${golden}_logps.jsonl`), "utf8"));
+      const found = compare(got, want);
+      return {
+        markdown: `| pairs | tokens | sums, largest difference | tokens, mean difference | largest | planned memory | seconds | adapter |
+|---|---|---|---|---|---|---|---|
+| ${want.length} | ${found.tokens} | ${found.sum.toExponential(1)} | ${found.mean.toExponential(1)} | ${found.most.toExponential(1)} | ${planOf(said)} | ${seconds.toFixed(0)} | ${adapterOf(said)} |`,
+        missed: missedBy(`${name} ${from} ${dtype}`, dtype, found),
+      };
+    },
+  };
+}
+
+function tenSteps({ name, golden }: RealModel): Step {
+  return {
+    name: `${golden}-ten-steps`,
+    title: `${name}, f16: ten DPO steps on one pair`,
+    needs: [`models/${name}`, `real/${golden}_ten_steps.json`],
+    run: async ({ data, say }) => {
+      const out = mkdtempSync(join(tmpdir(), "errata-real-"));
+      const pairs = data(`real/${golden}_pairs.jsonl`);
+      const flags = `--dtype f16 --checkpoint ${TEN_STEPS.f16} --limit 1 --steps 10 --batch 1 --learning-rate 1e-4 --lr-scheduler-type constant --warmup-steps 0 --weight-decay 0 --max-grad-norm 0`;
+      const paths = ["--model", data(`models/${name}`), "--adapter", data(`real/${golden}_adapter`), "--pairs", pairs, "--out", out];
+      const { said, seconds } = await errata(["train", ...paths, ...flags.split(" ")], say);
+      const got = readLines<{ loss: number; grad_norm: number }>(readFileSync(join(out, "metrics.jsonl"), "utf8"));
+      rmSync(out, { recursive: true });
+      const { steps }: { steps: { loss: number; grad_norm: number }[] } = JSON.parse(
+        readFileSync(data(`real/${golden}_ten_steps.json`), "utf8"),
+      );
+      const most = Math.max(...steps.map(({ loss }, i) => Math.abs(got[i]!.loss - loss)));
+      const inUse = said.find((line) => line.includes("were in use")) ?? "?";
+      const rows = steps.map(({ loss }, i) => `| ${i + 1} | ${loss.toFixed(6)} | ${got[i]!.loss.toFixed(6)} |`);
+      return {
+        markdown: `Largest difference of the loss: ${most.toExponential(1)}; ${seconds.toFixed(0)} s with loading, on ${adapterOf(said)}. Planned: ${planOf(said)}; ${inUse.replace("GPU memory: ", "")}.\n\n| step | PyTorch | Errata |\n|---|---|---|\n${rows.join("\n")}`,
+        missed: most <= 1e-3 ? [] : [`${name}: the loss differs by ${most.toExponential(1)}, more than 1e-3`],
+      };
+    },
+  };
+}
+
+/** Problems of mixed outcomes in eight answers. */
+const EXAM = ["3", "17", "64", "94"];
+
+/** A reduced live exam that ends on a software adapter, too. */
+function exam({ name, golden }: RealModel): Step {
+  return {
+    name: `${golden}-exam`,
+    title: `${name}, f16: a live exam of 4 problems x 4 answers, 2 steps of correction`,
+    needs: [`models/${name}`, "mbpp.jsonl"],
+    run: async ({ data, say }) => {
+      const out = mkdtempSync(join(tmpdir(), "errata-real-"));
+      const set =
+        "training_problems=4,validation_problems=1,evaluation_problems=1,exam_n=4,evaluation_n=1,quiz_n=1,steps=2,quiz_steps=2,batch_size=1,max_new_tokens=64,r=4";
+      const flags = ["--model", data(`models/${name}`), "--dtype", "f16", "--problems", data("mbpp.jsonl"), "--task-ids", EXAM.join(",")];
+      const { said, seconds } = await errata(
+        ["run", ...flags, "--prompt-style", "fence", "--preset", "smoke", "--seed", "1", "--set", set, "--out", out],
+        say,
+      );
+      const run = JSON.parse(readFileSync(join(out, "run.json"), "utf8"));
+      rmSync(out, { recursive: true });
+      const text = (value: unknown) => JSON.stringify(value);
+      return {
+        markdown: `| exam | before | after | seconds | planned memory | peak | adapter |\n|---|---|---|---|---|---|---|\n| ${text(run.exam)} | ${text(run.before)} | ${text(run.after)} | ${seconds.toFixed(0)} | ${run.memoryPlan.total} | ${run.memoryPeak} | ${adapterOf(said)} |`,
+        missed: [],
+      };
+    },
+  };
+}
+
+export const part = {
+  title: "Real models",
+  file: "real_models.md",
+  about:
+    "SmolLM2-135M-Instruct and Qwen2.5-Coder-0.5B-Instruct against PyTorch (float32 arithmetic on the same f16 weights), by `npm run verify -- real`.\nUnder int8 the projections and large tables are int8; under int4 the projections are int4, large tables int8: norms and biases, 0.02 per cent\nof the parameters, stay f32.",
+  steps: MODELS.flatMap((model) => [
+    ...DTYPES.map((dtype) => logpsStep(model, dtype, "folder")),
+    logpsStep(model, "f16", "GGUF"),
+    tenSteps(model),
+    exam(model),
+  ]),
+};
