@@ -22,7 +22,8 @@ export interface Comparison {
 const TIME_FACTOR = 4; // EvalPlus's gt_time_limit_factor
 const LEAST_MS = 1000; // its min_time_limit
 const MOST_MS = 60_000; // its EVALPLUS_TIMEOUT_PER_TASK
-const FLOAT_ATOL = 1e-6;
+/** The tolerance where floats are expected. */
+export const FLOAT_ATOL = 1e-6;
 const RTOL = 1e-7;
 
 /** The Python of the run that finds out what is expected, and how many steps each input takes. */
@@ -72,7 +73,8 @@ export function evalPlusLimits(cases: readonly ReferenceCase[], leastMs = LEAST_
   return { timeoutMs, stepTimeoutsMs: [timeoutMs, ...limits] };
 }
 
-function isFloats(value: PyValue): boolean {
+/** EvalPlus's is_floats: a float, or a list or tuple of nothing else. */
+export function isFloats(value: PyValue): boolean {
   if (value.type === "float") return true;
   if (value.type !== "list" && value.type !== "tuple") return false;
   return value.items.length > 0 && value.items.every((item) => item.type === "float");

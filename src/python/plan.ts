@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { EvalPlusSuite, ProgramSuite } from "../tasks/problem.ts";
 import { asFloat, compareOrder, contains, equals, identical, PyError, truthy, typeName } from "./compare.ts";
-import { type Comparison, comparisonsOf, evalPlusAccepts, isSolved, type ReferenceCase } from "./evalplus.ts";
+import { type Comparison, comparisonsOf, evalPlusAccepts, FLOAT_ATOL, isFloats, isSolved, type ReferenceCase } from "./evalplus.ts";
 import { firstDifference } from "./printed.ts";
 import { STEP_KINDS } from "./sandbox_protocol.ts";
 import { decodeValue, type PyValue, textOf } from "./value.ts";
@@ -249,6 +249,11 @@ function callFunction(name: string, values: readonly PyValue[], named: ReadonlyM
       return arithmetic("-", { type: "int", value: 0n }, values[0]!);
     case "round":
       return rounded(values[0]!, values[1] ?? named.get("ndigits"));
+    case "evalplus": {
+      const [got, expected, atol] = values;
+      const loose = isFloats(expected!) ? FLOAT_ATOL : 0;
+      return bool(evalPlusAccepts(got!, expected!, null, { oracle: "equal", atol: asFloat(atol!) || loose }));
+    }
     case "isclose":
       return bool(isClose(values[0]!, values[1]!, named));
     default:

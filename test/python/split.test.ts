@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadPyodide, type PyodideAPI } from "pyodide";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Plan, readPlan } from "../../src/python/plan.ts";
+import { truthy } from "../../src/python/compare.ts";
+import { evaluate, type Plan, readPlan } from "../../src/python/plan.ts";
 import { reprOf } from "../../src/python/repr.ts";
 import { decodeValue } from "../../src/python/value.ts";
 
@@ -89,7 +90,7 @@ describe("asserts that are split", () => {
   });
   test("check(candidate), called or not", () => {
     const check = "METADATA = {'a': 1}\n\ndef check(candidate):\n    assert candidate(2) == 3, 'no'\n    assert True\n";
-    const split = ["run METADATA = {'a': 1}", "run candidate = f", "value candidate(2)"];
+    const split = ["run candidate = f", "value candidate(2)"];
     expect(steps(plan([check]))).toEqual(split);
     expect(steps(plan([`${check}\ncheck(f)`]))).toEqual(split);
   });
@@ -208,5 +209,48 @@ describe("loops and branches over what the tests know", () => {
   });
   test("tests that need a module that is not there cannot be run", () => {
     expect(() => plan(["import numpy as np\nassert f(1) == 1"])).toThrow("the tests import numpy, which this Python has not");
+  });
+});
+
+describe("expected values do not go inside", () => {
+  test.each([
+    ["in a variable", "expected = [3, 4]\nassert f(2) == expected", ["value f(2)"]],
+    ["in a dict of cases", "cases = {1: 2}\nfor x, y in cases.items():\n    assert f(x) == y", ["value f(1)"]],
+    ["in a function of the tests that is not called", "def wanted():\n    return 3\nassert f(2) == 3", ["value f(2)"]],
+    ["an input does, when it is needed", "x = [3, 1]\nassert f(x) == [1, 3]", ["run x = [3, 1]", "value f(x)"]],
+    [
+      "as it was when it was made",
+      "x = [1]\ny = x + [2]\nassert f(x) == 1\nassert f(y) == 2",
+      ["run x = [1]", "value f(x)", "run y = [1, 2]", "value f(y)"],
+    ],
+  ])("%s", (_, source, sources) => {
+    expect(steps(plan([source]))).toEqual(sources);
+  });
+  test("EvalPlus's datasets: inputs, results and assertion(out, exp, atol) need no numpy", () => {
+    const source = `import numpy as np
+
+def is_floats(x) -> bool:
+    return isinstance(x, float)
+
+def assertion(out, exp, atol):
+    assert np.allclose(out, exp, atol=atol)
+
+def check(candidate):
+    inputs = [[2, 1], [[3]]]
+    results = [1.5, [3]]
+    for i, (inp, exp) in enumerate(zip(inputs, results)):
+        assertion(candidate(*inp), exp, 0)
+check(f)`;
+    const split = plan([source]);
+    expect(steps(split)).toEqual(["run candidate = f", "value candidate(*[2, 1])", "value candidate(*[[3]])"]);
+    const gave = (a: string, b: string) => {
+      const values = new Map([
+        [1, decodeValue(a)],
+        [2, decodeValue(b)],
+      ]);
+      return split.checks.map(({ tree }) => truthy(evaluate(tree, values)));
+    };
+    expect(gave("f1.5000001;", "[i3;]")).toEqual([true, true]);
+    expect(gave("f1.51;", "(i3;)")).toEqual([false, false]);
   });
 });
