@@ -18,6 +18,7 @@ import { openModules } from "./modules.mjs";
 /** The parts, each a module that exports `part`; its results go to docs/results/NAME.md. @type {Record<string, string>} */
 const PARTS = {
   judge: "/scripts/verify_judge.ts",
+  reliability: "/scripts/verify_reliability.ts",
   real: "/scripts/verify_real.ts",
 };
 
