@@ -35,6 +35,7 @@ export const METHODS: readonly { value: string; label: string; group: string }[]
   { value: "dpo", label: "All pairs, shuffled (DPO)", group: "To compare with" },
   { value: "curri-dpo", label: "All pairs, rare errors first (Curri-DPO)", group: "To compare with" },
   { value: "sft", label: "Right answers only (SFT)", group: "To compare with" },
+  { value: "iterpref", label: "Repaired answers, focal loss (IterPref)", group: "To compare with" },
 ];
 
 const DEFAULTS: PageConfig = {
