@@ -4,7 +4,17 @@ import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Phase, Preference, RunEvent } from "../records.ts";
 import type { EngineClient, Generated, Measured, Request } from "../worker/client.ts";
-import type { DeviceInfo, Event, KeptAdapter, KeptRun, ModelDtype, ModelInfo, ModelSource, Score } from "../worker/protocol.ts";
+import type {
+  DeviceInfo,
+  Event,
+  KeptAdapter,
+  KeptRun,
+  ModelDtype,
+  ModelInfo,
+  ModelSource,
+  Score,
+  StoredModel,
+} from "../worker/protocol.ts";
 import type { ChartId } from "./charts/chart_spec.ts";
 import { Shelf } from "./compare/shelf.ts";
 import { sortDropped } from "./dropped_files.ts";
@@ -80,6 +90,10 @@ export class Session {
   readonly checked: Signal<Extract<Event, { type: "checked" }> | null> = signal(null);
   /** The problems of the runs to come; null: the embedded ones, not counted yet. */
   readonly problems: Signal<Extract<Event, { type: "problems" }> | null> = signal(null);
+  /** Bytes by purpose that the loaded model and its training take, as planned before loading. */
+  readonly plan: Signal<Record<string, number> | null> = signal(null);
+  /** Models that were downloaded; null before they were asked for. */
+  readonly storedModels: Signal<readonly StoredModel[] | null> = signal(null);
   readonly adapters: Signal<readonly KeptAdapter[]> = signal([]);
   /** The runs that the browser keeps, the latest first. */
   readonly kept: Signal<readonly KeptRun[]> = signal([]);
@@ -325,6 +339,18 @@ export class Session {
     this.loading.value = null;
   }
 
+  cancelLoad(): Promise<void> {
+    return this.tryTo({ type: "cancelLoad" });
+  }
+
+  listModels(): Promise<void> {
+    return this.tryTo({ type: "models" });
+  }
+
+  removeModel(model: string): Promise<void> {
+    return this.tryTo({ type: "removeModel", model });
+  }
+
   /** Takes a problem file for the runs to come; null: the embedded problems. */
   takeProblems(file: File | null): Promise<void> {
     return this.tryTo({ type: "problems", file, seed: this.config.value.seed });
@@ -446,6 +472,15 @@ export class Session {
         return;
       case "problems":
         this.problems.value = event;
+        return;
+      case "planned":
+        this.plan.value = event.plan;
+        return;
+      case "models":
+        this.storedModels.value = event.models;
+        return;
+      case "notice":
+        this.notice.value = event.message;
         return;
       case "adapters":
         this.adapters.value = event.adapters;

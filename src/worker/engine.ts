@@ -4,13 +4,14 @@ import * as v from "valibot";
 import { checkConfig, type RunConfig } from "../ap2o/config.ts";
 import { continuedStudent, type Engine, type EngineStudent, newStudent } from "../ap2o/engine_student.ts";
 import { LastingStudent } from "../ap2o/lasting_student.ts";
-import { configOf } from "../ap2o/presets.ts";
+import { configOf, PRESETS } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
 import { type AdapterInfo, openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
-import { bytesFiles, type ModelFiles, pickedFiles, urlFiles } from "../model/files.ts";
+import { readConfig } from "../model/config.ts";
+import { bytesFiles, type ModelFiles, readJson } from "../model/files.ts";
 import { freeModel, loadModel } from "../model/model.ts";
 import { type AdapterFile, readAdapter, writeAdapter } from "../model/peft.ts";
 import { SandboxJudge } from "../python/sandbox_judge.ts";
@@ -21,6 +22,9 @@ import { RunShelf } from "../storage/run_shelf.ts";
 import type { RunHead, RunKeeper, StoredRun } from "../storage/run_store.ts";
 import { readProblems } from "../tasks/formats.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
+import { PACK_TOKENS } from "../train/logps.ts";
+import { planMemory } from "../train/memory_plan.ts";
+import { ModelSources } from "./model_sources.ts";
 import type { Command, Event, ModelDtype, ModelSource, RunRequest } from "./protocol.ts";
 import { RunGate } from "./run_gate.ts";
 import { checkDriver, measureRates, Workbench } from "./workbench.ts";
@@ -31,6 +35,9 @@ const EMBEDDED_MODEL = { id: "errata-demo", folder: "models/demo", problems: "pr
 const ProblemsSchema = v.array(v.custom<Problem>((value) => typeof value === "object" && value !== null && "taskId" in value));
 
 const now = () => performance.now();
+
+/** Tokens of a long prompt among small problems: the plan before loading does not know the problems yet. */
+const PLANNED_PROMPT = 128;
 
 type Send = (event: Event) => void;
 type OutFile = { path: string; bytes: Uint8Array };
@@ -55,6 +62,7 @@ export class EngineDriver {
   #judge: SandboxJudge | null = null;
   #held: Held | null = null;
   readonly #workbench = new Workbench();
+  readonly #sources: ModelSources;
   /** A problem file that was picked; null: the embedded problems. */
   #problems: { name: string; bytes: Uint8Array } | null = null;
   /** The model that is loaded, to be loaded again on another device. */
@@ -69,6 +77,7 @@ export class EngineDriver {
 
   constructor(send: Send) {
     this.#send = send;
+    this.#sources = new ModelSources(send);
   }
 
   async handle(command: Command): Promise<void> {
@@ -87,6 +96,13 @@ export class EngineDriver {
         return this.#open(command.base, command.power);
       case "load":
         return this.#load(command.source, command.dtype);
+      case "cancelLoad":
+        return this.#sources.cancel();
+      case "removeModel":
+        await this.#sources.remove(command.model);
+        return this.#tellModels();
+      case "models":
+        return this.#tellModels();
       case "problems":
         return this.#takeProblems(command.file, command.seed);
       case "addAdapter":
@@ -175,21 +191,16 @@ export class EngineDriver {
     this.#tellAdapters();
   }
 
-  #filesOf(source: ModelSource): ModelFiles {
-    switch (source.kind) {
-      case "embedded":
-        return urlFiles(EMBEDDED_MODEL.id, new URL(EMBEDDED_MODEL.folder, this.#base).href);
-      case "files":
-        return pickedFiles(source.name, source.files);
-      case "address":
-        return urlFiles(source.name, source.address);
-    }
+  async #tellModels(): Promise<void> {
+    this.#send({ type: "models", models: await this.#sources.list() });
   }
 
   async #loadModel(gpu: Gpu, device: AdapterInfo, source: ModelSource, dtype: ModelDtype): Promise<void> {
-    const files = this.#filesOf(source);
-    const label = source.kind === "embedded" ? "Loading the embedded model" : `Loading ${files.id}`;
-    const onProgress = (done: number, total: number) => this.#send({ type: "progress", label, done, total });
+    const files = await this.#sources.files(source, this.#base);
+    const name = source.kind === "embedded" ? "the embedded model" : files.id;
+    const onProgress = (done: number, total: number) =>
+      this.#send({ type: "progress", label: `Loading ${name}: ${done} of ${total} tensors`, done, total });
+    await this.#tellPlan(files, dtype);
     const model = await loadModel(gpu, files, { dtype, onProgress });
     this.#engine = { gpu, model, device };
     const { id, parameters, config } = model;
@@ -197,6 +208,20 @@ export class EngineDriver {
     this.#send({ type: "model", model: { id, parameters, dtype: model.dtype, vocabularySize, layers, contextLength } });
     const check = await checkDriver(this.#engine, files);
     if (check) this.#send({ type: "checked", ...check });
+    if (source.kind === "remote") await this.#tellModels();
+  }
+
+  /** What the model and its training will take, before any of it is allocated. */
+  async #tellPlan(files: ModelFiles, dtype: ModelDtype): Promise<void> {
+    const json = await readJson(files, "config.json");
+    if (json === null) return; // loading says what is missing
+    const plan = planMemory(readConfig(json, `${files.id}/config.json`), {
+      dtype,
+      lora: PRESETS.demo,
+      training: { tokens: PACK_TOKENS, checkpoint: "all" },
+      sampling: { batch: 64, longestPrompt: PLANNED_PROMPT, maxNewTokens: PRESETS.demo.max_new_tokens },
+    });
+    this.#send({ type: "planned", plan: { ...plan } });
   }
 
   async #start({ preset, method, seed, overrides, from }: RunRequest): Promise<void> {

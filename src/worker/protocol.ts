@@ -11,13 +11,20 @@ export interface RunRequest {
   from: string | null;
 }
 
-/** Where a model's files are: with the page, on this machine, or below an address. */
+/** Where a model's files are: with the page, on this machine, or on a hub or below an address (`name`). */
 export type ModelSource =
   | { kind: "embedded" }
   | { kind: "files"; name: string; files: File[] }
-  | { kind: "address"; name: string; address: string };
+  | { kind: "remote"; name: string; hub: string };
 
-export type ModelDtype = "f32" | "f16";
+export type ModelDtype = "f32" | "f16" | "int8" | "int4";
+
+/** A model that was downloaded. */
+export interface StoredModel {
+  id: string;
+  bytes: number;
+  complete: boolean;
+}
 
 /** An adapter that the engine keeps beside the model. */
 export interface KeptAdapter {
@@ -71,6 +78,9 @@ export type Command = {
 } /** Opens the device and loads the embedded model; answers with device and model events before done. `base`: the page's folder. */ & (
   | { type: "open"; base: string; power: "high-performance" | "low-power" }
   | { type: "load"; source: ModelSource; dtype: ModelDtype } // another model on the same device; answers with progress and a model event
+  | { type: "cancelLoad" } // breaks a download off; what is there by then is kept for the next try
+  | { type: "models" } // answers with a models event
+  | { type: "removeModel"; model: string } // of those that are stored; answers with a models event
   | { type: "problems"; file: File | null; seed: number } // null: the embedded ones; answers with a problems event
   | { type: "addAdapter"; name: string; files: { path: string; bytes: Uint8Array }[] } // a PEFT folder's; answers with an adapters event
   | { type: "removeAdapter"; adapter: string }
@@ -100,10 +110,15 @@ export type Event =
   /** Log-probabilities that were computed after loading, against stored ones: the largest difference. */
   | { type: "checked"; tokens: number; largest: number; trusted: boolean }
   | { type: "problems"; name: string; train: number; validation: number; evaluation: number }
+  /** Bytes by purpose for a model that is about to be loaded, with the embedded lesson's training. */
+  | { type: "planned"; plan: Record<string, number> }
+  | { type: "models"; models: StoredModel[] }
+  /** A sentence worth telling that stops nothing. */
+  | { type: "notice"; message: string }
   | { type: "adapters"; adapters: KeptAdapter[] }
   | { type: "runs"; runs: KeptRun[] }
   | { type: "scored"; id: number; score: Score }
-  | { type: "measured"; id: number; dispatchMicroseconds: number; gemmGflops: number }
+  | { type: "measured"; id: number; dispatchMicroseconds: number; gflops: number; copyGbps: number }
   | { type: "generated"; id: number; text: string; ended: string }
   | { type: "exported"; id: number; files: { path: string; bytes: Uint8Array }[] }
   | RunEvent;

@@ -2,8 +2,8 @@
 // driver computes what it should, and how fast it is.
 import type { Engine } from "../ap2o/engine_student.ts";
 import { EngineStudent } from "../ap2o/engine_student.ts";
+import { measureRoofline } from "../bench/roofline.ts";
 import { InputError } from "../input_error.ts";
-import { linear } from "../kernels/linear.ts";
 import { type ModelFiles, readJson } from "../model/files.ts";
 import { type Adapter, adapterFromFile, freeAdapter } from "../model/lora.ts";
 import type { AdapterFile } from "../model/peft.ts";
@@ -128,28 +128,8 @@ export async function checkDriver({ gpu, model }: Engine, files: ModelFiles): Pr
   return { tokens: differences.length, largest, trusted: largest <= TRUSTED_DIFFERENCE };
 }
 
-const GEMM = { rows: 512, K: 512, N: 512, repeats: 8 };
-const DISPATCHES = 200;
-
-/** Times empty work and a product on the device, by the clock on the wall: what a step is made of. */
-export async function measureRates({ gpu }: Engine): Promise<{ dispatchMicroseconds: number; gemmGflops: number }> {
-  const { rows, K, N, repeats } = GEMM;
-  const tensors = [gpu.alloc("measured x", [rows, K]), gpu.alloc("measured weight", [N, K]), gpu.alloc("measured y", [rows, N])];
-  const [x, weight, y] = tensors;
-  const small = { x: { ...x, shape: [1, K] }, weight: { ...weight, shape: [4, K] }, y: { ...y, shape: [1, 4] } };
-  const time = async (count: number, dispatch: () => void) => {
-    dispatch(); // compiles the pipeline
-    await gpu.read({ ...y, shape: [4], bytes: 16 });
-    const started = performance.now();
-    for (let i = 0; i < count; i++) dispatch();
-    await gpu.read({ ...y, shape: [4], bytes: 16 });
-    return (performance.now() - started) / count / 1000;
-  };
-  try {
-    const gemm = await time(repeats, () => linear(gpu, { x, weight }, { y }));
-    const dispatch = await time(DISPATCHES, () => linear(gpu, { x: small.x, weight: small.weight }, { y: small.y }));
-    return { dispatchMicroseconds: dispatch * 1e6, gemmGflops: (2 * rows * K * N) / gemm / 1e9 };
-  } finally {
-    for (const tensor of tensors) gpu.free(tensor);
-  }
+/** The adapter's rates at best, as `errata bench` measures them. */
+export async function measureRates({ gpu }: Engine): Promise<{ dispatchMicroseconds: number; gflops: number; copyGbps: number }> {
+  const { dispatch_us, register_gflops, copy_gbps } = await measureRoofline(gpu);
+  return { dispatchMicroseconds: dispatch_us, gflops: register_gflops, copyGbps: copy_gbps };
 }

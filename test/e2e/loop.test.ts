@@ -1,4 +1,7 @@
 // The whole loop in a browser, as a visitor has it: the built page, the embedded model, WebGPU, Pyodide.
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Page } from "playwright";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openBuiltPage } from "../../scripts/page_in_chromium.mjs";
@@ -107,10 +110,78 @@ test("pause holds the run, resume goes on", async () => {
   await page.waitForFunction((n) => (globalThis.errataEvents?.length ?? 0) > n, told, { timeout: ANSWER_WITHIN_MS });
 });
 
+test("a step goes on to the end of the next optimiser step, and holds there", async () => {
+  if ((await state()) === "finished") throw new Error("The run ended before it could be stepped.");
+  await press(/^pause/i);
+  await until("the pause", () => document.documentElement.dataset.state === "paused");
+  await settledCount();
+  const steps = (await eventsOf("step")).length;
+  await press(/^step$/i);
+  await page.waitForFunction((n) => (globalThis.errataEvents ?? []).filter(({ type }) => type === "step").length > n, steps, {
+    timeout: ANSWER_WITHIN_MS,
+  });
+  await until("the next hold", () => document.documentElement.dataset.state === "paused");
+  await settledCount();
+  expect((await eventsOf("step")).length).toBe(steps + 1);
+  await press(/^resume/i);
+});
+
 test("stop ends the run and keeps it", async () => {
   if ((await state()) === "running") await press(/^stop/i);
   await until("the end", () => document.documentElement.dataset.state === "finished");
   expect((await eventsOf("step")).length).toBeGreaterThan(0);
+});
+
+const openView = (name: string) => page.getByRole("navigation", { name: "Views" }).getByRole("button", { name }).click();
+
+test("the model answers a prompt, alone and with the adapter that was trained", async () => {
+  await openView("Answers");
+  await page
+    .getByRole("combobox", { name: "Adapter" })
+    .getByText(/ap2o-h2l, smoke, seed 1/)
+    .waitFor({ state: "attached", timeout: ANSWER_WITHIN_MS });
+  await page.getByRole("button", { name: "Answer", exact: true }).click();
+  const reply = (name: RegExp) => page.getByRole("region", { name: "Ask the model" }).getByRole("region", { name });
+  await reply(/^Model alone/).waitFor({ timeout: ANSWER_WITHIN_MS });
+  await reply(/^With ap2o-h2l/).waitFor({ timeout: ANSWER_WITHIN_MS });
+  expect(await reply(/^With ap2o-h2l/).textContent()).toContain("sum_even");
+  await page.getByRole("button", { name: "How likely is it?" }).click();
+  await page.getByText(/Whole answer:.*with the adapter/).waitFor({ timeout: ANSWER_WITHIN_MS });
+});
+
+test("the driver was found to compute what it should", async () => {
+  await openView("Machine");
+  await page.getByText("It computes what it should.").waitFor();
+});
+
+test("a broken folder is refused in a sentence, and the model that is loaded stays", async () => {
+  const broken = mkdtempSync(join(tmpdir(), "errata-broken-"));
+  writeFileSync(join(broken, "config.json"), "{}");
+  await page.getByLabel("Open a folder …").setInputFiles(broken);
+  await page.getByRole("alert").filter({ hasText: "config.json" }).waitFor({ timeout: ANSWER_WITHIN_MS });
+  await page.getByRole("button", { name: "Close" }).click();
+  expect(await page.getByRole("region", { name: "Model" }).textContent()).toContain("errata-demo");
+});
+
+test("problems that do not parse are refused in a sentence", async () => {
+  await page
+    .getByLabel("A problem file")
+    .setInputFiles({ name: "bad.jsonl", mimeType: "text/plain", buffer: Buffer.from('{"task_id": 1}\n') });
+  await page.getByRole("alert").filter({ hasText: "bad.jsonl" }).waitFor({ timeout: ANSWER_WITHIN_MS });
+  await page.getByRole("button", { name: "Close" }).click();
+});
+
+test("a model is loaded from a folder", async () => {
+  await page.getByLabel("Open a folder …").setInputFiles(join(import.meta.dirname, "../../public/models/demo"));
+  await page.getByRole("region", { name: "Model" }).getByText("demo", { exact: false }).getByText("871 K parameters").waitFor();
+  await until("the folder's model", () => /Model: demo,/.test(document.querySelector("footer")?.textContent ?? ""));
+});
+
+test("reset forgets the run", async () => {
+  await openView("Run");
+  await press(/^reset/i);
+  await until("the empty board", () => document.documentElement.dataset.state === "ready" && globalThis.errataEvents?.length === 0);
+  await page.getByRole("button", { name: "Start the exam" }).waitFor();
 });
 
 test("nothing was asked of another origin, and nothing complained", () => {

@@ -4,7 +4,7 @@ import type { Measured } from "../../worker/client.ts";
 import type { DeviceInfo, ModelDtype } from "../../worker/protocol.ts";
 import { KeptRuns } from "../kept_runs.tsx";
 import { bytesText, countText, metricText } from "../number_text.ts";
-import { type Session, useSession } from "../session.ts";
+import { useSession } from "../session.ts";
 import { fasterAdapterHelp, isIntegratedAdapter, isSoftwareAdapter, webgpuHelp } from "../webgpu_help.ts";
 
 function DeviceKind({ device }: { device: DeviceInfo }) {
@@ -84,8 +84,8 @@ function Rates() {
       </button>
       {measured.value && (
         <p>
-          {metricText(measured.value.gemmGflops)} GFLOP/s in a product of 512 × 512 × 512, {metricText(measured.value.dispatchMicroseconds)}{" "}
-          µs per dispatch
+          {metricText(measured.value.gflops)} GFLOP/s at best, {metricText(measured.value.copyGbps)} GB/s of copying,{" "}
+          {metricText(measured.value.dispatchMicroseconds)} µs per dispatch
         </p>
       )}
     </div>
@@ -161,16 +161,20 @@ const PLAN_NAMES: Record<string, string> = {
   total: "Together",
 };
 
-/** run.json's memory plan, of the run that is shown. */
+/** The plan of the model that is loaded; that of the run that is shown where none is. */
 function MemoryPlan() {
-  const plan = useSession().run.finished?.memoryPlan;
+  const session = useSession();
+  const own = session.plan.value;
+  const plan = own ?? session.run.finished?.memoryPlan;
   if (typeof plan !== "object" || plan === null) return null;
   const rows = Object.entries(plan).filter((entry): entry is [string, number] => typeof entry[1] === "number");
   const total = rows.find(([name]) => name === "total")?.[1] ?? 1;
   return (
     <section class="panel" aria-labelledby="plan-title">
       <h2 id="plan-title">Memory</h2>
-      <p class="caption">Planned for the run that is shown, by purpose.</p>
+      <p class="caption">
+        {own ? "Planned before the model was loaded, for training it with the sizes of the demo." : "Planned for the run that is shown."}
+      </p>
       <ul class="plan">
         {rows.map(([name, bytes]) => (
           <li key={name}>
@@ -211,27 +215,98 @@ function FolderButton({ label, disabled, take }: { label: string; disabled: bool
   );
 }
 
-function modelFromAddress(session: Session, text: string, dtype: ModelDtype): Promise<void> | undefined {
-  const address = new URL(text, document.baseURI);
-  if (address.origin === location.origin) return session.loadModel({ kind: "address", name: text, address: address.href }, dtype);
-  session.notice.value = `${address.host} is another server, and this page asks no other server for anything: copy the model's folder beside the page, or open it from this machine.`;
-}
-
 function LoadProgress() {
-  const loading = useSession().loading.value;
+  const session = useSession();
+  const loading = session.loading.value;
   if (!loading) return null;
   return (
     <p class="progress-line">
-      {loading.label}: {loading.done} of {loading.total} tensors
+      {loading.label}
       <progress class="gauge" aria-label="Loading the model" max={loading.total} value={loading.done} />
+      {loading.label.startsWith("Downloading") && (
+        <button type="button" class="quiet" onClick={() => session.cancelLoad()}>
+          Break off; what is here is kept
+        </button>
+      )}
     </p>
+  );
+}
+
+const DTYPES: readonly ModelDtype[] = ["f32", "f16", "int8", "int4"];
+
+/** The public hub; schools and companies have mirrors. */
+const PUBLIC_HUB = "https://huggingface.co";
+
+function RemoteModel({ dtype, disabled }: { dtype: ModelDtype; disabled: boolean }) {
+  const session = useSession();
+  const name = useSignal("");
+  const hub = useSignal(PUBLIC_HUB);
+  return (
+    <form
+      class="remote"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void session.loadModel({ kind: "remote", name: name.value.trim(), hub: hub.value }, dtype);
+      }}
+    >
+      <input
+        type="text"
+        aria-label="Hub id or address of a model's folder"
+        placeholder="owner/name, or an address"
+        value={name.value}
+        onInput={(event) => (name.value = event.currentTarget.value)}
+      />
+      <button type="submit" disabled={disabled || name.value.trim() === ""}>
+        Download
+      </button>
+      <details>
+        <summary>From another hub</summary>
+        <input type="url" aria-label="Address of the hub" value={hub.value} onInput={(event) => (hub.value = event.currentTarget.value)} />
+      </details>
+    </form>
+  );
+}
+
+/** What was downloaded stays in this browser until it is deleted. */
+function StoredModels() {
+  const session = useSession();
+  const models = session.storedModels.value;
+  const keep = async () => {
+    const kept = (await navigator.storage.persisted()) || (await navigator.storage.persist());
+    session.notice.value = kept
+      ? "What is stored here is kept until you delete it."
+      : "The browser did not promise to keep what is stored: it may delete it when the disk becomes full.";
+  };
+  return (
+    <details onToggle={(event) => event.currentTarget.open && session.device.value && session.listModels()}>
+      <summary>Models stored in this browser</summary>
+      <ul class="stored">
+        {models?.length === 0 && <li class="caption">None.</li>}
+        {models?.map(({ id, bytes, complete }) => (
+          <li key={id}>
+            <span>
+              {id}{" "}
+              <span class="caption">
+                {bytesText(bytes)}
+                {complete ? "" : ", not complete"}
+              </span>
+            </span>
+            <button type="button" class="quiet" aria-label={`Delete ${id}`} onClick={() => session.removeModel(id)}>
+              Delete
+            </button>
+          </li>
+        ))}
+      </ul>
+      <button type="button" class="quiet" onClick={keep}>
+        Ask the browser to keep them
+      </button>
+    </details>
   );
 }
 
 function ModelCard() {
   const session = useSession();
   const model = session.model.value;
-  const address = useSignal("");
   const dtype = useSignal<ModelDtype>("f16");
   const disabled = session.busy.value || session.device.value === null;
   return (
@@ -267,7 +342,8 @@ function ModelCard() {
       <LoadProgress />
       <h3>Another one</h3>
       <p class="caption">
-        A Hugging Face folder: Qwen2, Qwen3 or Llama. It can also be dropped on the page; its weights are read in slices.
+        A Hugging Face folder or a GGUF file of the kinds Qwen2, Qwen3 or Llama. It can also be dropped on the page; weights are read in
+        slices.
       </p>
       <div class="panel-head">
         <FolderButton
@@ -279,33 +355,23 @@ function ModelCard() {
         />
         <label class="slider">
           <span>held as</span>
-          <select value={dtype.value} onChange={(event) => (dtype.value = event.currentTarget.value === "f32" ? "f32" : "f16")}>
-            <option value="f16">f16</option>
-            <option value="f32">f32</option>
+          <select
+            value={dtype.value}
+            onChange={(event) => (dtype.value = DTYPES.find((entry) => entry === event.currentTarget.value) ?? "f16")}
+          >
+            {DTYPES.map((entry) => (
+              <option key={entry} value={entry}>
+                {entry}
+              </option>
+            ))}
           </select>
         </label>
         <button type="button" disabled={disabled} onClick={() => session.loadModel({ kind: "embedded" }, "f16")}>
           Embedded model
         </button>
       </div>
-      <form
-        class="panel-head"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void modelFromAddress(session, address.value, dtype.value);
-        }}
-      >
-        <input
-          type="text"
-          aria-label="Address of a model's folder on this server"
-          placeholder="models/my-model/ on this server"
-          value={address.value}
-          onInput={(event) => (address.value = event.currentTarget.value)}
-        />
-        <button type="submit" disabled={disabled || address.value.trim() === ""}>
-          Load
-        </button>
-      </form>
+      <RemoteModel dtype={dtype.value} disabled={disabled} />
+      <StoredModels />
     </section>
   );
 }

@@ -1,0 +1,84 @@
+// Where the page's models come from: with the page, from files that were picked, or from a hub or an address by way of the browser's store.
+import type { ModelFiles } from "../model/files.ts";
+import { pickedFiles, urlFiles } from "../model/files.ts";
+import { GgufFolder } from "../model/gguf.ts";
+import { openBrowserModels } from "../storage/browser_models.ts";
+import type { DownloadProgress, ModelStore, StoredModel } from "../storage/model_store.ts";
+import { bytesText } from "../train/memory_plan.ts";
+import type { Event, ModelSource } from "./protocol.ts";
+
+const EMBEDDED = { id: "errata-demo", folder: "models/demo" };
+
+export class ModelSources {
+  readonly #send: (event: Event) => void;
+  #store: Promise<ModelStore> | null = null;
+  #download: AbortController | null = null;
+
+  constructor(send: (event: Event) => void) {
+    this.#send = send;
+  }
+
+  /**
+   * The files of a model, downloaded first where they are elsewhere.
+   * @param base address of the page's folder
+   */
+  async files(source: ModelSource, base: string): Promise<ModelFiles> {
+    switch (source.kind) {
+      case "embedded":
+        return urlFiles(EMBEDDED.id, new URL(EMBEDDED.folder, base).href);
+      case "files":
+        return openPicked(source.name, source.files);
+      case "remote":
+        return this.#fetch(source.name, source.hub);
+    }
+  }
+
+  /** Breaks a download off; what is there by then is kept for the next try. */
+  cancel(): void {
+    this.#download?.abort();
+  }
+
+  /** The models that are stored in this browser. */
+  async list(): Promise<StoredModel[]> {
+    return (await this.#open()).list();
+  }
+
+  async remove(id: string): Promise<void> {
+    await (await this.#open()).remove(id);
+  }
+
+  #open(): Promise<ModelStore> {
+    const onNotice = (message: string) => this.#send({ type: "notice", message });
+    this.#store ??= openBrowserModels(onNotice);
+    return this.#store;
+  }
+
+  async #fetch(name: string, hub: string): Promise<ModelFiles> {
+    const store = await this.#open();
+    this.#download = new AbortController();
+    try {
+      return await store.load(name, {
+        hub,
+        signal: this.#download.signal,
+        onNotice: (message) => this.#send({ type: "notice", message }),
+        onProgress: (at) => this.#send({ type: "progress", label: downloadText(name, at), done: at.done, total: at.total ?? at.done + 1 }),
+      });
+    } finally {
+      this.#download = null;
+    }
+  }
+}
+
+async function openPicked(name: string, files: readonly File[]): Promise<ModelFiles> {
+  const folder = pickedFiles(name, files);
+  const gguf = files.find((file) => file.name.toLowerCase().endsWith(".gguf"));
+  const path = gguf && (gguf.webkitRelativePath.split("/").slice(1).join("/") || gguf.name);
+  const source = path === undefined ? null : await folder.open(path);
+  return source ? GgufFolder.open(name, source) : folder;
+}
+
+function downloadText(name: string, { done, total, bytesPerSecond, secondsLeft }: DownloadProgress): string {
+  const of = total === null ? "" : ` of ${bytesText(total)}`;
+  const left = secondsLeft === null ? "" : `, ${Math.ceil(secondsLeft)} s left`;
+  return `Downloading ${name}: ${bytesText(done)}${of}, ${bytesText(bytesPerSecond)} a second${left}`;
+}
