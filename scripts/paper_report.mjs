@@ -94,7 +94,7 @@ export function writeReport(runs, out, { preset, grid, model }) {
     quizErrors(rows, figure),
     passCurves(rows, figure),
     efficiency(rows, figure),
-    secondSet(runs, rows, figure),
+    secondSet(runs, rows, figure, model),
     margins(rows, figure),
     ablation(rows),
     replayShare(all, rows),
@@ -314,8 +314,8 @@ DPO-Coder's pairs are ${allPairs.toFixed(0)} (all passed x failed); its best qui
 denominator says how few of the pairs a demo can visit; only the second compares methods.`;
 }
 
-/** @param {string} runs @param {Row[]} rows @param {Figure} figure */
-function secondSet(runs, rows, figure) {
+/** @param {string} runs @param {Row[]} rows @param {Figure} figure @param {string | null} model */
+function secondSet(runs, rows, figure, model) {
   const folder = join(runs, "second");
   if (!existsSync(folder)) return "";
   const scores = (/** @type {string} */ name) =>
@@ -338,7 +338,7 @@ function secondSet(runs, rows, figure) {
 
 ${figure("figure7", "pass@1 on a second problem set", svg)}
 
-60 problems of combinations that pre-training saw, with numbers and letters of their own (\`paper/second_set.jsonl\`, \`tools/demo_model/second_set.py\`). ${entries.map(({ label, values }) => `${label} ${spread(values)}`).join(", ")}.
+${model === null ? "60 problems of combinations that pre-training saw, with numbers and letters of their own (`paper/second_set.jsonl`, `tools/demo_model/second_set.py`). " : ""}${entries.map(({ label, values }) => `${label} ${spread(values)}`).join(", ")}.
 The paper's figure 7 trains on TACO instead of MBPP and finds AP2O ahead there, too.`;
 }
 
@@ -439,13 +439,15 @@ function repairs(rows) {
       : [],
   );
   if (lines.length === 0) return "";
+  const repaired = sum(runs.map(({ codeflow }) => codeflow?.pairs.codeflow ?? 0));
+  const made = repaired + sum(runs.map(({ codeflow }) => codeflow?.pairs.fallback ?? 0));
   return `## CodeFlow: what the model repairs itself
 
 | seed | failed answers | passed after round 1, 2, ... | pairs of repairs | fall-back pairs | dropped |
 |---|---|---|---|---|---|
 ${lines.join("\n")}
 
-The embedded model never saw a prompt with a failed answer and an error message before it, and mostly breaks its syntax over it: most of IterPref's pairs are fall-backs (a failed answer and the nearest passed one). The paper has a large model repair.`;
+Of the pairs ${points(repaired / made)} % are of repairs; the rest pairs a failed answer with the passed answer of the exam that is nearest to it. (The embedded model never saw a prompt with a failed answer and an error message before it, and breaks its syntax over it.) The paper has a large model repair.`;
 }
 
 /** @param {FinishedRun[]} all @param {Row[]} rows */

@@ -23,6 +23,7 @@ const HELP = `npm run reproduce -- [flags]
   --preset NAME      demo, paper or smoke (demo)
   --smoke            as --preset smoke --seeds 2: everything in small
   --model PATH       another model (the embedded one); --problems FILE, --dtype NAME go with it
+  --second FILE      another problem set for figure 7 (the embedded model has one of its own)
   --set NAME=VALUE   settings for every run, as errata run takes them
   --runs FOLDER      where the runs are kept (runs/reproduce)
   --out FOLDER       where paper.md and its figures go (docs/results; with another model, preset or folder of runs: in that folder)
@@ -39,6 +40,7 @@ async function main() {
       problems: { type: "string" },
       dtype: { type: "string" },
       set: { type: "string" },
+      second: { type: "string" },
       runs: { type: "string" },
       out: { type: "string" },
       report: { type: "boolean", default: false },
@@ -57,18 +59,16 @@ async function main() {
   const runs = values.runs === undefined ? join(ROOT, "runs", "reproduce") : resolve(called, values.runs);
   const plain = preset === "demo" && values.model === undefined && values.runs === undefined && values.set === undefined;
   const out = values.out !== undefined ? resolve(called, values.out) : plain ? join(ROOT, "docs", "results") : runs;
-  const common = ["--preset", preset];
-  for (const name of /** @type {const} */ (["model", "problems"])) {
-    const value = values[name];
-    if (value !== undefined) common.push(`--${name}`, resolve(called, value));
-  }
-  if (values.dtype !== undefined) common.push("--dtype", values.dtype);
+  const model = values.model === undefined ? [] : ["--model", resolve(called, values.model)];
+  if (values.dtype !== undefined) model.push("--dtype", values.dtype);
+  const problems = values.problems === undefined ? [] : ["--problems", resolve(called, values.problems)];
+  const common = ["--preset", preset, ...model, ...problems];
   const settings = values.set === undefined ? [] : values.set.split(",");
   mkdirSync(runs, { recursive: true });
   const report = () => writeReport(runs, out, { preset, grid, model: values.model ?? null });
   if (values.report) return report();
 
-  const work = new Work(runs, common, settings);
+  const work = new Work(runs, common, model, settings);
   // One method after the other: first its three rates with seed 1, then the other seeds with the best of them.
   let total = methods.length * (grid.length + seeds - 1);
   for (const method of methods) {
@@ -85,7 +85,9 @@ async function main() {
     for (const { name, flags = [], set = {} } of extras)
       await work.run({ method: direction, seed: TUNING_SEED, rate, name, flags, set }, total);
   }
-  if (values.model === undefined) for (const method of methods) await evaluateSecondSet(runs, method, bestRate(runs, method, grid), seeds);
+  const second = values.second !== undefined ? resolve(called, values.second) : values.model === undefined ? SECOND_SET : null;
+  for (const method of second === null ? [] : methods)
+    await work.evaluateSecondSet(second ?? "", method, bestRate(runs, method, grid), seeds);
   report();
   process.stderr.write(`${join(out, "paper.md")} is written.\n`);
 }
@@ -94,6 +96,7 @@ async function main() {
 class Work {
   #runs;
   #common;
+  #model;
   #settings;
   #done = 0;
   /** @type {number[]} */
@@ -101,11 +104,13 @@ class Work {
 
   /**
    * @param {string} runs
-   * @param {string[]} common
+   * @param {string[]} common flags of every run
+   * @param {string[]} model those of them that name the model
    * @param {string[]} settings
    */
-  constructor(runs, common, settings) {
+  constructor(runs, common, model, settings) {
     this.#runs = runs;
+    this.#model = model;
     this.#common = common;
     this.#settings = settings;
   }
@@ -144,6 +149,51 @@ class Work {
       throw new Error(`${name}, seed ${seed}: errata run ended with status ${status}; the same command goes on.`);
     if (exam === null) writeFileSync(join(this.#runs, EXAM_FILE), `${basename(folder)}\n`);
     this.#seconds.push((performance.now() - started) / 1000);
+  }
+
+  /**
+   * Figure 7: the model itself and its best adapters on problems of another kind.
+   * @param {string} problems
+   * @param {string} method
+   * @param {number} rate
+   * @param {number} seeds
+   */
+  async evaluateSecondSet(problems, method, rate, seeds) {
+    /** @type {{ name: string, adapter: string | null, seed: number }[]} */
+    const sittings = [{ name: "init", adapter: null, seed: TUNING_SEED }];
+    for (let seed = 1; seed <= seeds; seed++) {
+      sittings.push({ name: method, adapter: join(this.#runs, `${method}_seed${seed}_lr${rate}`, "adapter"), seed });
+    }
+    for (const { name, adapter, seed } of sittings) {
+      const folder = join(this.#runs, "second", `${name}_seed${seed}`);
+      if (existsSync(join(folder, "summary.json"))) continue;
+      process.stderr.write(`\nsecond problem set: ${name}, seed ${seed}\n`);
+      const { config } = JSON.parse(readFileSync(join(this.#runs, `${method}_seed${TUNING_SEED}_lr${rate}`, "run.json"), "utf8"));
+      const manner = [
+        "--prompt-style",
+        config.prompt_style,
+        "--max-new-tokens",
+        config.max_new_tokens,
+        "--timeout-ms",
+        config.quiz_timeout_ms,
+      ];
+      const args = [
+        "eval",
+        ...this.#model,
+        "--problems",
+        problems,
+        "-n",
+        config.evaluation_n,
+        ...manner,
+        "--seed",
+        seed,
+        "--out",
+        folder,
+      ].map(String);
+      const { status, stdout } = await errata(adapter === null ? args : [...args, "--adapter", adapter]);
+      if (status !== 0) throw new Error(`errata eval ended with status ${status}; the same command goes on.`);
+      writeFileSync(join(folder, "summary.json"), stdout);
+    }
   }
 }
 
@@ -185,29 +235,6 @@ function chosenDirection(runs, grid) {
     );
   };
   return score("ap2o-h2l") >= score("ap2o-l2h") ? "ap2o-h2l" : "ap2o-l2h";
-}
-
-/**
- * Figure 7: the best adapters, and the model itself, on problems of another kind.
- * @param {string} runs
- * @param {string} method
- * @param {number} rate
- * @param {number} seeds
- */
-async function evaluateSecondSet(runs, method, rate, seeds) {
-  /** @type {{ name: string, adapter: string | null, seed: number }[]} */
-  const sittings = [{ name: "init", adapter: null, seed: 1 }];
-  for (let seed = 1; seed <= seeds; seed++)
-    sittings.push({ name: method, adapter: join(runs, `${method}_seed${seed}_lr${rate}`, "adapter"), seed });
-  for (const { name, adapter, seed } of sittings) {
-    const folder = join(runs, "second", `${name}_seed${seed}`);
-    if (existsSync(join(folder, "summary.json"))) continue;
-    process.stderr.write(`\nsecond problem set: ${name}, seed ${seed}\n`);
-    const args = ["eval", "--problems", SECOND_SET, "-n", "10", "--seed", String(seed), "--out", folder];
-    const { status, stdout } = await errata(adapter === null ? args : [...args, "--adapter", adapter]);
-    if (status !== 0) throw new Error(`errata eval ended with status ${status}; the same command goes on.`);
-    writeFileSync(join(folder, "summary.json"), stdout);
-  }
 }
 
 /**

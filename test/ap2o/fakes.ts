@@ -22,8 +22,8 @@ export function fakeProblems(count: number): Problem[] {
   );
 }
 
-export function fakeConfig(overrides: Record<string, number | string | boolean> = {}, method = "ap2o-h2l"): RunConfig {
-  return configOf("smoke", method, 7, overrides);
+export function fakeConfig({ seed = 7, ...overrides }: Record<string, number | string | boolean> = {}, method = "ap2o-h2l"): RunConfig {
+  return configOf("smoke", method, Number(seed), overrides);
 }
 
 /** Passes with probability `skill`, which every lesson moves by `gain`. Answers finish in an order of their own. */
