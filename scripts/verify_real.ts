@@ -4,6 +4,15 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openGpu } from "../src/cli/open.ts";
+import type { Gpu } from "../src/gpu/gpu.ts";
+import { readConfig } from "../src/model/config.ts";
+import { freeModel, loadModel } from "../src/model/model.ts";
+import { weightBytes } from "../src/model/weight_plan.ts";
+import { weightShapes } from "../src/model/weight_shapes.ts";
+import { pairLogps } from "../src/train/logps.ts";
+import { modelFiles } from "../test/golden/golden.ts";
+import { madeUpModel } from "../test/made_up_model.ts";
 import { repository } from "./install.mjs";
 
 interface Finding {
@@ -171,15 +180,57 @@ function exam({ name, golden }: RealModel): Step {
   };
 }
 
+// -- shapes ----------------------------------------------------------------------------------------------------------------------
+
+/** Published configs whose shapes differ: head size, tied or not, norms of heads, kinds of rotary scaling. */
+const GOLDEN = join(repository, "test", "golden", "data");
+const CONFIGS = ["Qwen2.5-Coder-1.5B", "Qwen3-0.6B", "Llama-3.2-1B", "deepseek-coder-1.3b", "CodeLlama-7b"];
+
+/** Full width and vocabulary, two layers of made-up weights, in three dtypes; gives their log-probabilities of a pair. */
+async function runShape(name: string, gpu: Gpu): Promise<string[]> {
+  const json = { ...JSON.parse(readFileSync(join(GOLDEN, "configs", `${name}.json`), "utf8")), num_hidden_layers: 2, eos_token_id: 316 };
+  const config = readConfig(json, name);
+  const files = madeUpModel(json, weightShapes(config), modelFiles("tiny-qwen2"));
+  const pairs = [{ promptIds: [1, config.vocabulary - 1, 5], chosenIds: [7, config.vocabulary - 2], rejectedIds: [316] }];
+  const logps = new Map<string, number[]>();
+  for (const dtype of ["f16", "int8", "int4"] as const) {
+    const model = await loadModel(gpu, files, { dtype });
+    if (gpu.counters.bytes !== weightBytes(config, dtype)) throw new Error(`${name} ${dtype}: the plan is not what was allocated`);
+    const [pair] = await pairLogps(gpu, model, null, pairs);
+    logps.set(dtype, [...pair!.chosen, ...pair!.rejected]);
+    freeModel(gpu, model);
+  }
+  return [...logps].map(([dtype, values]) => `| ${name} | ${dtype} | ${values.map((v) => v.toFixed(3)).join(", ")} |`);
+}
+
+const shapes: Step = {
+  name: "shapes",
+  title: "Published shapes at full width, two layers of made-up weights",
+  needs: [],
+  run: async ({ say }) => {
+    const gpu = (await openGpu()).gpu;
+    const rows: string[] = [];
+    for (const name of CONFIGS) {
+      rows.push(...(await runShape(name, gpu)));
+      say(name);
+    }
+    const bad = rows.filter((row) => row.includes("NaN") || row.includes("Infinity"));
+    return { markdown: `| shape | dtype | log-probabilities |\n|---|---|---|\n${rows.join("\n")}`, missed: bad };
+  },
+};
+
 export const part = {
   title: "Real models",
   file: "real_models.md",
   about:
     "SmolLM2-135M-Instruct and Qwen2.5-Coder-0.5B-Instruct against PyTorch (float32 arithmetic on the same f16 weights), by `npm run verify -- real`.\nUnder int8 the projections and large tables are int8; under int4 the projections are int4, large tables int8: norms and biases, 0.02 per cent\nof the parameters, stay f32.",
-  steps: MODELS.flatMap((model) => [
-    ...DTYPES.map((dtype) => logpsStep(model, dtype, "folder")),
-    logpsStep(model, "f16", "GGUF"),
-    tenSteps(model),
-    exam(model),
-  ]),
+  steps: [
+    ...MODELS.flatMap((model) => [
+      ...DTYPES.map((dtype) => logpsStep(model, dtype, "folder")),
+      logpsStep(model, "f16", "GGUF"),
+      tenSteps(model),
+      exam(model),
+    ]),
+    shapes,
+  ],
 };

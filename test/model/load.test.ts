@@ -11,7 +11,7 @@ import { adapterFromFile, adapterGradients, freeAdapter } from "../../src/model/
 import { freeModel, loadModel, type Model } from "../../src/model/model.ts";
 import { packGroups } from "../../src/model/pack.ts";
 import { readAdapter } from "../../src/model/peft.ts";
-import { type ByteSource, bytesSource, f16BitsToF32, writeSafetensors } from "../../src/model/safetensors.ts";
+import { bytesSource, f16BitsToF32, writeSafetensors } from "../../src/model/safetensors.ts";
 import { matrixPlans, type WeightDtype, weightBytes } from "../../src/model/weight_plan.ts";
 import { weightShapes } from "../../src/model/weight_shapes.ts";
 import { allocateWorkspace, freeWorkspace, pairLogps, runPack } from "../../src/train/logps.ts";
@@ -19,6 +19,7 @@ import { DEFAULT_OPTIONS } from "../../src/train/objectives.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { folder, modelFiles, readBytes, readJson, readJsonLines, readSafetensors } from "../golden/golden.ts";
 import { expectClose } from "../gpu.ts";
+import { madeUpHalves, madeUpModel } from "../made_up_model.ts";
 import { packQuantised } from "../pack_quantised.ts";
 
 interface GoldenPair {
@@ -125,47 +126,8 @@ describe("a model of the true 0.5B shape, two layers", () => {
   const VOCABULARY = 151_936;
   const C = 896;
 
-  /** Half-precision weights made up as they are read: nothing of them is stored. */
-  function madeUp(shapes: ReadonlyMap<string, number[]>): ModelFiles {
-    const small = modelFiles("tiny-qwen2"); // its tokenizer has fewer tokens than the vocabulary has rows
-    let end = 0;
-    const entries = [...shapes].map(([name, shape]) => {
-      const begin = end;
-      end += 2 * shape.reduce((a, b) => a * b, 1);
-      return [name, { dtype: "F16", shape, data_offsets: [begin, end] }];
-    });
-    const header = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
-    const first = 8 + header.length + (-header.length & 7);
-    const head = new Uint8Array(first).fill(0x20);
-    new DataView(head.buffer).setBigUint64(0, BigInt(first - 8), true);
-    head.set(header, 8);
-    const source: ByteSource = {
-      name: "model.safetensors",
-      size: first + end,
-      slice: async (from, to) => (to <= first ? head.slice(from, to) : new Uint8Array(halves((from - first) / 2, (to - from) / 2).buffer)),
-    };
-    return {
-      id: "made-up",
-      open: async (path) => {
-        if (path === "model.safetensors") return source;
-        return path === "config.json" ? bytesSource(path, new TextEncoder().encode(JSON.stringify(json))) : small.open(path);
-      },
-    };
-  }
-
-  /** Numbers of either sign between 2^-8 and 2^-4, a function of their index. */
-  function halves(first: number, count: number): Uint16Array {
-    const bits = new Uint16Array(count);
-    for (let i = 0; i < count; i++) {
-      let x = Math.imul(first + i, 0x9e3779b1);
-      x = Math.imul(x ^ (x >>> 15), 0x85ebca6b);
-      bits[i] = 0x1c00 + ((x >>> 8) & 0xfff) + (x & 0x8000);
-    }
-    return bits;
-  }
-
   test("int4: planned to the byte, in shards, little memory beside it, and its head is right", async () => {
-    const files = madeUp(weightShapes(readConfig(json, "config.json")));
+    const files = madeUpModel(json, weightShapes(readConfig(json, "config.json")), modelFiles("tiny-qwen2"));
     const before = process.memoryUsage().arrayBuffers;
     let most = 0;
     const onProgress = () => {
@@ -193,7 +155,7 @@ describe("a model of the true 0.5B shape, two layers", () => {
       false,
     );
     const hidden = await gpu.read(rowsOf(workspace.activations.hidden, 4));
-    const table = f16BitsToF32(halves(0, VOCABULARY * C)); // the embedding is the file's first tensor
+    const table = f16BitsToF32(madeUpHalves(0, VOCABULARY * C)); // the embedding is the file's first tensor
     const { dequantised: rounded } = packQuantised(table.subarray(0, C), 8);
     expect(worst((await gpu.read(rowsOf(workspace.activations.layers[0]!.x, 1))).subarray(0, C), rounded)).toBe(0);
     expect(logps!.chosen[0]).toBeCloseTo(labelLogp(table, hidden.subarray(2 * C, 3 * C), ids[3]!), 3); // of the last row
