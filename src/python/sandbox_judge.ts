@@ -15,6 +15,12 @@ const REJUDGED_SHARE = 0.01; // of the verdicts in batch
 const REFERENCE_TIMEOUT_MS = 120_000;
 const MOST_MS = 60_000; // for all tests of an answer that have a limit each
 
+/** The frame ends every run itself, a boot in between included, well before this. */
+const SILENCE_MS = 240_000;
+const TICK_MS = 10_000;
+const SILENT =
+  "The Python sandbox no longer answers: reload the page, or call the command again, and go on with the run; nothing of it is lost.";
+
 interface Waiting {
   resolve(reply: SandboxReply): void;
   reject(error: Error): void;
@@ -49,6 +55,8 @@ export class SandboxJudge implements Judge {
   private nextId = 1;
   private ended: Error | null = null;
   private readonly opened: Promise<Ready>;
+  private ticker: ReturnType<typeof setInterval> | undefined;
+  private silentTicks = 0;
   private markOpened: (opened: Ready | Error) => void = () => {};
 
   /**
@@ -62,7 +70,10 @@ export class SandboxJudge implements Judge {
       this.markOpened = (opened) => (opened instanceof Error ? reject(opened) : resolve(opened));
     });
     this.opened.catch(() => {}); // told to whoever asks: ready(), judge()
-    port.onmessage = (event: MessageEvent<unknown>) => this.receive(v.parse(replySchema, event.data));
+    port.onmessage = (event: MessageEvent<unknown>) => {
+      const reply = v.safeParse(replySchema, event.data);
+      if (reply.success) this.receive(reply.output); // anything else is no answer to anything
+    };
   }
 
   /**
@@ -174,6 +185,7 @@ export class SandboxJudge implements Judge {
   private async makePapers(request: JudgeRequest, signal: AbortSignal | undefined): Promise<readonly Paper[]> {
     const { suite, entryPoint } = request;
     if (suite?.kind === "evalplus") {
+      if (suite.base.length + suite.plus.length === 0) throw new Error("it has no tests");
       const cases = await this.referenceOf(request, suite, signal);
       const part = (inputs: readonly string[], of: readonly ReferenceCase[]): Paper => ({
         plan: planOfEvalPlus(suite, entryPoint, inputs, of),
@@ -245,6 +257,7 @@ export class SandboxJudge implements Judge {
         reject(error);
       };
       this.waiting.set(id, { resolve: resolveReply, reject: rejectWith });
+      this.watch();
       this.send(request);
     });
   }
@@ -253,10 +266,26 @@ export class SandboxJudge implements Judge {
     this.port.postMessage(request);
   }
 
+  /** Counts the time without an answer in ticks: a tab that was frozen, or a machine that slept, has not waited. */
+  private watch(): void {
+    this.ticker ??= setInterval(() => {
+      this.silentTicks += 1;
+      if (this.silentTicks * TICK_MS >= SILENCE_MS) this.end(new Error(SILENT));
+    }, TICK_MS);
+  }
+
   private receive(reply: SandboxReply): void {
+    this.silentTicks = 0;
     if (reply.type === "ready") this.markOpened({ snapshot: reply.snapshot });
     else if (reply.type === "broken") this.end(new Error(reply.message));
     else this.settle(reply);
+    if (this.waiting.size === 0) this.stopWatching();
+  }
+
+  private stopWatching(): void {
+    clearInterval(this.ticker);
+    this.ticker = undefined;
+    this.silentTicks = 0;
   }
 
   private settle(reply: Exclude<SandboxReply, { type: "ready" | "broken" }>): void {
@@ -271,6 +300,7 @@ export class SandboxJudge implements Judge {
     this.markOpened(error);
     for (const waiting of this.waiting.values()) waiting.reject(error);
     this.waiting.clear();
+    this.stopWatching();
   }
 }
 
