@@ -6,23 +6,10 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileS
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { differing, filesOf } from "./compare_runs.mjs";
+import { SETTINGS } from "./small_run.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const BIN = join(ROOT, "bin", "errata.mjs");
-
-/** The loop at its smallest: every stage is there, two quizzes and several checkpoints among them. */
-const SETTINGS = {
-  training_problems: 3,
-  validation_problems: 1,
-  evaluation_problems: 1,
-  exam_n: 8,
-  evaluation_n: 2,
-  quiz_n: 2,
-  steps: 4,
-  quiz_steps: 2,
-  batch_size: 2,
-  max_new_tokens: 40,
-};
 
 /**
  * @typedef {{ status: number | null, signal: string | null, seconds: number, errors: string }} Ended
