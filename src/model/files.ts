@@ -19,6 +19,8 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   /** Values of the rows [from, to), as float32; a tensor of one dimension is one row. null: a dtype that no weight has. */
   readonly readRows: ((from: number, to: number) => Promise<Float32Array<ArrayBuffer>>) | null;
+  /** The same as half-precision bit patterns, where they are stored so. */
+  readonly readHalves?: (from: number, to: number) => Promise<Uint16Array<ArrayBuffer>>;
 }
 
 /**

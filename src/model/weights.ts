@@ -6,7 +6,7 @@ import { InputError } from "../input_error.ts";
 import type { ModelConfig } from "./config.ts";
 import { type ModelFiles, readJson, type StoredTensor } from "./files.ts";
 import { GgufFolder } from "./gguf.ts";
-import { type ByteSource, f32ToF16Bits, readSafetensorsHeader, readTensorF32, type TensorInfo } from "./safetensors.ts";
+import { type ByteSource, f16BitsToF32, f32ToF16Bits, readSafetensorsHeader, readTensorF32, type TensorInfo } from "./safetensors.ts";
 import { weightShapes } from "./weight_shapes.ts";
 
 const FLOATS: readonly string[] = ["F32", "F16", "BF16"];
@@ -58,7 +58,9 @@ function storedTensor(source: ByteSource, info: TensorInfo): StoredTensor {
   const rowBytes = (end - begin) / rows;
   const readRows = (from: number, to: number) =>
     readTensorF32(source, { ...info, begin: begin + from * rowBytes, end: begin + to * rowBytes });
-  return { source, dtype, shape, readRows: FLOATS.includes(dtype) ? readRows : null };
+  const readHalves = async (from: number, to: number) =>
+    new Uint16Array(new Uint8Array(await source.slice(begin + from * rowBytes, begin + to * rowBytes)).buffer);
+  return { source, dtype, shape, readRows: FLOATS.includes(dtype) ? readRows : null, ...(dtype === "F16" && { readHalves }) };
 }
 
 function weightMap(index: unknown): [string, string][] {
@@ -77,6 +79,21 @@ function firstNotFinite(values: Float32Array): number {
   return -1;
 }
 
+function firstNotFiniteHalf(halves: Uint16Array): number {
+  for (let i = 0; i < halves.length; i++) if ((halves[i]! & 0x7c00) === 0x7c00) return i;
+  return -1;
+}
+
+type Rows = readonly [from: number, to: number];
+
+const allRows = (shape: readonly number[]): Rows => [0, shape.length > 1 ? shape[0]! : 1];
+
+/** Index in the whole tensor of the first value that was read. */
+const firstValue = (values: { readonly length: number }, [from, to]: Rows): number => (values.length / (to - from)) * from;
+
+const notFinite = ({ name: file }: ByteSource, name: string, value: number, at: number): InputError =>
+  new InputError(`${file}: tensor "${name}": expected finite values, found ${value} at ${at}.`);
+
 /** The weights of a model, read tensor by tensor. Reading throws an InputError naming file, tensor, expected and found. */
 export class WeightFile {
   readonly folder: string;
@@ -93,23 +110,29 @@ export class WeightFile {
   }
 
   /** A tensor's values, row-major; all of them finite. `rows` [from, to): only these rows of a matrix. */
-  async readF32(name: string, shape: readonly number[], rows?: readonly [number, number]): Promise<Float32Array<ArrayBuffer>> {
+  async readF32(name: string, shape: readonly number[], rows = allRows(shape)): Promise<Float32Array<ArrayBuffer>> {
     const { source, readRows } = this.#find(name, shape);
-    const [from, to] = rows ?? [0, shape.length > 1 ? shape[0]! : 1];
-    const values = await readRows(from, to);
+    const values = await readRows(...rows);
     const wrong = firstNotFinite(values);
-    if (wrong < 0) return values;
-    const at = wrong + (values.length / (to - from)) * from;
-    throw new InputError(`${source.name}: tensor "${name}": expected finite values, found ${values[wrong]} at ${at}.`);
+    if (wrong >= 0) throw notFinite(source, name, values[wrong]!, wrong + firstValue(values, rows));
+    return values;
   }
 
-  /** The same as half-precision bit patterns, rounded to nearest even where the file has more digits. */
-  async readF16(name: string, shape: readonly number[], rows?: readonly [number, number]): Promise<Uint16Array<ArrayBuffer>> {
+  /** The same as half-precision bit patterns: those that are stored, or the values rounded to nearest even. */
+  async readF16(name: string, shape: readonly number[], rows = allRows(shape)): Promise<Uint16Array<ArrayBuffer>> {
+    const { source, readHalves } = this.#find(name, shape);
+    if (readHalves) {
+      const halves = await readHalves(...rows);
+      const wrong = firstNotFiniteHalf(halves);
+      if (wrong < 0) return halves;
+      const [value = Number.NaN] = f16BitsToF32(halves.subarray(wrong, wrong + 1));
+      throw notFinite(source, name, value, wrong + firstValue(halves, rows));
+    }
     const values = await this.readF32(name, shape, rows);
     const halves = f32ToF16Bits(values);
-    const wrong = halves.findIndex((half) => (half & 0x7c00) === 0x7c00);
+    const wrong = firstNotFiniteHalf(halves);
     if (wrong < 0) return halves;
-    const at = wrong + (rows ? (values.length / (rows[1] - rows[0])) * rows[0] : 0);
+    const at = wrong + firstValue(halves, rows);
     throw new InputError(`${this.folder}: tensor "${name}": ${values[wrong]} at ${at} is too large for dtype f16; use f32.`);
   }
 

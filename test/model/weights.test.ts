@@ -93,6 +93,17 @@ describe("refused", () => {
     await expect(weights.readF32(NORM, [2])).rejects.toThrow(`model.safetensors: tensor "${NORM}": ${message}`);
   });
 
+  test("a stored half that is no number, in some rows and in all", async () => {
+    const file = readBytes("models/tiny-qwen2-f16/model.safetensors").slice();
+    const weights = await openWeights(inMemory({ "model.safetensors": file }));
+    const [name, { shape }] = [...weights.tensors].at(-1)!;
+    expect(shape).toHaveLength(1);
+    file.set([0, 0xfc], file.length - 2); // minus infinity
+    const message = `tensor "${name}": expected finite values, found -Infinity at ${shape[0]! - 1}.`;
+    await expect(weights.readF16(name, shape)).rejects.toThrow(message);
+    await expect(weights.readF32(name, shape)).rejects.toThrow(message);
+  });
+
   test("a weight beyond half precision, as half precision only", async () => {
     const file = writeSafetensors([{ name: NORM, shape: [2], data: new Float32Array([1, 65520]) }]);
     const weights = await openWeights(inMemory({ "model.safetensors": file }));
