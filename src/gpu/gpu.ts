@@ -135,6 +135,7 @@ export class Gpu {
   /** Writes `data` over the beginning of the tensor, after everything submitted or recorded so far. */
   write(tensor: Tensor, data: Float32Array | Uint32Array): void {
     if (data.byteLength > tensor.bytes) throw new Error(`${tensor.name} holds ${tensor.bytes} bytes, not ${data.byteLength}`);
+    if (this.#missing) return;
     this.submit();
     this.device.queue.writeBuffer(tensor.buffer, tensor.offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   }
@@ -155,6 +156,11 @@ export class Gpu {
    * `params` are its uniform's fields. It runs at the next submit or read.
    */
   run(name: string, inputs: Readonly<Record<string, Tensor>>, outputs: Readonly<Record<string, Tensor>>, dispatch: Dispatch): void {
+    if (this.#missing) {
+      const key = kernelKey(name, dispatch);
+      if (!this.#kernels.has(key)) this.#missing.set(key, { name, dispatch });
+      return;
+    }
     const kernel = this.#kernel(name, dispatch);
     checkBindings(name, kernel.signature, inputs, outputs);
     const { flops = 0 } = dispatch;
@@ -177,6 +183,7 @@ export class Gpu {
 
   /** Copies `source` over the beginning of `target`, in the order of the recorded dispatches. */
   copy(source: Tensor, target: Tensor, bytes = source.bytes): void {
+    if (this.#missing) return;
     this.#endPass();
     this.#encoder ??= this.device.createCommandEncoder();
     this.#encoder.copyBufferToBuffer(source.buffer, source.offset, target.buffer, target.offset, bytes);
@@ -184,6 +191,7 @@ export class Gpu {
 
   /** Fills the tensor with zeros, in the order of the recorded dispatches. */
   clear(tensor: Tensor): void {
+    if (this.#missing) return;
     this.#endPass();
     this.#encoder ??= this.device.createCommandEncoder();
     this.#encoder.clearBuffer(tensor.buffer, tensor.offset, tensor.bytes);
@@ -340,28 +348,61 @@ export class Gpu {
     return layout;
   }
 
-  #kernel(name: string, { constants = {}, sizes = {} }: Dispatch): Kernel {
-    const key = `${name} ${JSON.stringify(constants)} ${JSON.stringify(sizes)}`;
+  #kernel(name: string, dispatch: Dispatch): Kernel {
+    const key = kernelKey(name, dispatch);
     const cached = this.#kernels.get(key);
     if (cached) return cached;
+    const { signature, layout, descriptor } = this.#describe(name, dispatch);
+    const create = () => this.device.createComputePipeline(descriptor);
+    const pipeline = this.#scope("validation", `the kernel ${name} cannot be made`, create);
+    return this.#keepKernel(key, { pipeline, layout, signature });
+  }
+
+  #keepKernel(key: string, kernel: Kernel): Kernel {
+    this.counters.created += 1;
+    this.#kernels.set(key, kernel);
+    return kernel;
+  }
+
+  #describe(name: string, { constants = {}, sizes = {} }: Dispatch) {
     const code = shaders.get(name);
     if (!code) throw new Error(`there is no shaders/${name}.wgsl`);
     const prelude = Object.entries(sizes).map(([size, value]) => `const ${size} = ${value}u;\n`);
     const signature = readSignature(name, code);
     const layout = this.#layout(signature);
-    const create = () =>
-      this.device.createComputePipeline({
-        label: name,
-        layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module: this.device.createShaderModule({ label: name, code: prelude.join("") + code }), entryPoint: name, constants },
-      });
-    const pipeline = this.#scope("validation", `the kernel ${name} cannot be made`, create);
-    const kernel = { pipeline, layout, signature };
-    this.counters.created += 1;
-    this.#kernels.set(key, kernel);
-    return kernel;
+    const module = this.device.createShaderModule({ label: name, code: prelude.join("") + code });
+    const pipelineLayout = this.device.createPipelineLayout({ bindGroupLayouts: [layout] });
+    return { signature, layout, descriptor: { label: name, layout: pipelineLayout, compute: { module, entryPoint: name, constants } } };
   }
+
+  /**
+   * Makes the pipelines of all that `record` would run, together and without blocking, instead of one by one when each is first run.
+   * Nothing is run, copied or written.
+   */
+  async compile(record: () => void): Promise<void> {
+    const missing = new Map<string, { name: string; dispatch: Dispatch }>();
+    this.#missing = missing;
+    try {
+      record();
+    } finally {
+      this.#missing = null;
+    }
+    const make = async (key: string, name: string, dispatch: Dispatch) => {
+      const { signature, layout, descriptor } = this.#describe(name, dispatch);
+      const pipeline = await this.device.createComputePipelineAsync(descriptor).catch((error: unknown) => {
+        throw new GpuFailure(`the kernel ${name} cannot be made: ${sentenceOf(error)}`);
+      });
+      if (!this.#kernels.has(key)) this.#keepKernel(key, { pipeline, layout, signature });
+    };
+    await Promise.all([...missing].map(([key, { name, dispatch }]) => make(key, name, dispatch)));
+  }
+
+  /** While compile looks at what would run: the kernels that are not there yet. */
+  #missing: Map<string, { name: string; dispatch: Dispatch }> | null = null;
 }
+
+const kernelKey = (name: string, { constants = {}, sizes = {} }: Dispatch): string =>
+  `${name} ${JSON.stringify(constants)} ${JSON.stringify(sizes)}`;
 
 function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -21,7 +21,7 @@ import { forward, uploadPack } from "./forward.ts";
 import type { Adapter } from "./lora.ts";
 import { multiply } from "./matrix.ts";
 import type { Model } from "./model.ts";
-import { type Pack, passSize } from "./pack.ts";
+import { type Pack, type PassSize, passSize } from "./pack.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 export interface SampleRequest {
@@ -102,6 +102,10 @@ export async function* generate(
   const activations = allocateActivations(gpu, model.config, samplingSizes(batch, longestPrompt, maxNewTokens, adapter?.R));
   const state = layOutState(model.config, batch, maxNewTokens, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
   try {
+    await gpu.compile(() => {
+      if (promptSlots > 0) forward(gpu, model, adapter, activations, { tokens: promptSlots, keys: 0 });
+      decodeStep(gpu, model, adapter, activations, state, { tokens: batch, keys: 0 }, options);
+    });
     const rows: Row[] = [];
     const prompts = new Map<string, Prompt>();
     const freePrompts = Array.from({ length: batch }, (_, i) => (batch - 1 - i) * promptSlots);
@@ -242,33 +246,39 @@ async function decode(
     Uint32Array.from(rows, (r) => r.ids.length),
   );
   gpu.write(state.limits, new Uint32Array(B).fill(maxNewTokens));
-  const view = (t: Tensor) => rowsOf(t, B);
-  const [logits, tokens, streams, counts, limits, history] = [
-    view(state.logits),
-    view(state.tokens),
-    view(state.streams),
-    view(state.counts),
-    view(state.limits),
-    view(state.history),
-  ];
   const longest = Math.min(...rows.map((r) => r.ids.length));
   for (let step = 0; step < Math.min(STEPS_PER_READBACK, maxNewTokens - longest); step++) {
-    forward(gpu, model, adapter, activations, { tokens: B, keys: keys + step * B });
-    multiply(gpu, { x: view(activations.hidden), matrix: model.head }, { y: logits });
-    sampleToken(gpu, { logits, streams, counts }, { tokens }, { temperature, seed });
-    const next = {
-      ids: view(activations.ids),
-      positions: view(activations.positions),
-      slots: view(activations.slots),
-      spans: view(activations.spans),
-    };
-    advanceRows(gpu, { tokens, limits }, { ...next, counts, history });
+    decodeStep(gpu, model, adapter, activations, state, { tokens: B, keys: keys + step * B }, { temperature, seed });
   }
   const sampled = await gpu.readU32(state.history);
   rows.forEach((row, b) => {
     const to = Math.min(row.ids.length + STEPS_PER_READBACK, maxNewTokens);
     for (let i = row.ids.length; i < to; i++) row.ids.push(sampled[b * maxNewTokens + i]!);
   });
+}
+
+/** One token for each of the first rows: a pass, a draw, and what the next pass reads. */
+function decodeStep(
+  gpu: Gpu,
+  model: Model,
+  adapter: Adapter | null,
+  activations: Activations,
+  state: DecodeState,
+  size: PassSize,
+  draw: { temperature: number; seed: number },
+): void {
+  const view = (t: Tensor) => rowsOf(t, size.tokens);
+  const [logits, tokens, streams, counts] = [view(state.logits), view(state.tokens), view(state.streams), view(state.counts)];
+  forward(gpu, model, adapter, activations, size);
+  multiply(gpu, { x: view(activations.hidden), matrix: model.head }, { y: logits });
+  sampleToken(gpu, { logits, streams, counts }, { tokens }, draw);
+  const next = {
+    ids: view(activations.ids),
+    positions: view(activations.positions),
+    slots: view(activations.slots),
+    spans: view(activations.spans),
+  };
+  advanceRows(gpu, { tokens, limits: view(state.limits) }, { ...next, counts, history: view(state.history) });
 }
 
 /** Every row's next token to read: the prompt's last one, or the last one sampled. */

@@ -13,7 +13,7 @@ import { multiply, multiplyBackward } from "./matrix.ts";
 import type { Model } from "./model.ts";
 import type { TrainingPack } from "./pack.ts";
 
-const CHUNK_LOGITS = 1 << 22; // 16 MB of f32: at least 27 rows of Qwen2.5's vocabulary
+const CHUNK_LOGITS = 10 << 20; // 40 MiB of f32: 69 rows of Qwen2.5's vocabulary, so that its table is not read too often
 
 /** Memory of the head for up to `rows` predicting rows and `tokens` tokens. */
 export interface HeadBuffers {
@@ -91,6 +91,15 @@ export async function headLogps(
   pack: TrainingPack,
   gradients: boolean,
 ): Promise<HeadRows> {
+  const M = pack.rows.length;
+  recordHead(gpu, model, head, hidden, pack, gradients);
+  const words = gradients ? 5 * M : M;
+  const results = await gpu.read({ ...head.results, shape: [words], bytes: 4 * words });
+  return { logps: results.subarray(0, M), statistics: results.subarray(M) };
+}
+
+/** The dispatches of headLogps: what is read back is left in `results`. */
+export function recordHead(gpu: Gpu, model: Model, head: HeadBuffers, hidden: Tensor, pack: TrainingPack, gradients: boolean): void {
   const { C } = model.config;
   const M = pack.rows.length;
   for (let from = 0; from < M; from += head.chunkRows) {
@@ -111,9 +120,6 @@ export async function headLogps(
     multiplyBackward(gpu, { dy: logits, matrix: model.head }, { dx: view(head.chunkGradient) });
     gpu.copy(head.chunkGradient, { ...head.drows, offset: 4 * C * from }, 4 * C * count);
   }
-  const words = gradients ? 5 * M : M;
-  const results = await gpu.read({ ...head.results, shape: [words], bytes: 4 * words });
-  return { logps: results.subarray(0, M), statistics: results.subarray(M) };
 }
 
 /** The gradient of hidden [T, C] from dloss/dlogp of each row, after headLogps with gradients on the same pack. */

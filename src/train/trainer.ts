@@ -3,9 +3,10 @@
 
 import type { Gpu } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
-import type { Checkpoint } from "../model/activations.ts";
+import { type Checkpoint, rowsOf } from "../model/activations.ts";
 import { backward } from "../model/backward.ts";
-import { headBackward } from "../model/head.ts";
+import { forward } from "../model/forward.ts";
+import { headBackward, recordHead } from "../model/head.ts";
 import { type Adapter, readArena, writeArena } from "../model/lora.ts";
 import type { Model } from "../model/model.ts";
 import { passSize, type TrainingPack } from "../model/pack.ts";
@@ -76,6 +77,7 @@ export class Trainer {
   #adapter: Adapter;
   #workspace: Workspace | null = null;
   #references = new Map<string, CompletionLogps>();
+  #compiled = false;
   #steps = 0;
   #tokens = 0;
   #badTensor: string | null = null;
@@ -153,8 +155,9 @@ export class Trainer {
   async computeGradients(batch: readonly TrainingPair[]): Promise<Omit<TrainMetrics, "grad_norm" | "learning_rate" | "num_tokens">> {
     if (batch.length === 0) throw new Error("a batch needs at least one pair");
     const workspace = this.#fittingWorkspace(batch);
-    const references = await this.#referenceLogps(workspace, batch);
     const packs = splitPairs(batch, this.#packTokens(batch)).map((pairs) => ({ pairs, pack: packPairs(pairs) }));
+    await this.#compile(workspace, packs[0]!.pack);
+    const references = await this.#referenceLogps(workspace, batch);
     // The objective sees the whole batch. One pack: its forward pass serves loss and gradients; several: a first pass for the loss.
     const policy: CompletionRows[] = [];
     for (const { pack } of packs) policy.push(...(await this.#run(workspace, pack, packs.length === 1)));
@@ -176,6 +179,18 @@ export class Trainer {
       0,
     );
     return { loss: objective.loss, ...tokenMetrics(statistics), ...preferences, tokens };
+  }
+
+  /** Makes the kernels of a step before its first pass, all at once. */
+  async #compile({ activations, head }: Workspace, pack: TrainingPack): Promise<void> {
+    if (this.#compiled) return;
+    const [gpu, model, adapter, size] = [this.#gpu, this.#model, this.#adapter, passSize(pack)];
+    await gpu.compile(() => {
+      for (const each of [null, adapter]) forward(gpu, model, each, activations, size);
+      recordHead(gpu, model, head, rowsOf(activations.hidden, size.tokens), pack, true);
+      backward(gpu, model, adapter, activations, headBackward(gpu, head, pack, new Float32Array(pack.rows.length)), size);
+    });
+    this.#compiled = true;
   }
 
   #run(workspace: Workspace, pack: TrainingPack, gradients: boolean): Promise<CompletionRows[]> {

@@ -49,3 +49,24 @@ test("submits are cut by the work that they hold", () => {
   counting.submit();
   expect(counting.counters.submits).toBe(10);
 });
+
+test("compile makes the kernels of what would run, and runs nothing", async () => {
+  const inputs = {
+    x: gpu.upload("x", [2, 4], new Float32Array(8).fill(1)),
+    weight: gpu.upload("weight", [3, 4], new Float32Array(12).fill(2)),
+  };
+  const y = gpu.alloc("y", [2, 3]);
+  const before = { ...gpu.counters };
+  await gpu.compile(() => {
+    gpu.write(y, new Float32Array(6).fill(7));
+    linear(gpu, inputs, { y }, { scale: 3, tall: true });
+  });
+  expect(gpu.counters).toEqual({ ...before, created: before.created + 1 });
+  expect([...(await gpu.read(y))]).toEqual([0, 0, 0, 0, 0, 0]);
+  linear(gpu, inputs, { y }, { scale: 3, tall: true });
+  expect([...(await gpu.read(y))]).toEqual([24, 24, 24, 24, 24, 24]);
+  await expect(gpu.compile(() => gpu.run("linear", {}, {}, { constants: { NONE: 1 }, workgroups: [1] }))).rejects.toThrow(
+    "the kernel linear cannot be made",
+  );
+  for (const tensor of [inputs.x, inputs.weight, y]) gpu.free(tensor);
+});

@@ -11,6 +11,8 @@ class EmptyBuffer {
 
   destroy(): void {}
 
+  unmap(): void {}
+
   async mapAsync(): Promise<void> {}
 
   getMappedRange(): ArrayBuffer {
