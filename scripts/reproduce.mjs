@@ -5,6 +5,8 @@
 //   npm run reproduce -- --only ap2o-h2l --seeds 1       one method, one seed (with its tuning)
 //   npm run reproduce -- --smoke --runs runs/look        the same plan in small: does it work here?
 //   npm run reproduce -- --model DIR --problems mbpp.jsonl --preset paper --runs runs/mbpp
+//     (--second MbppPlus.jsonl.gz for figure 7; on a software adapter a reduced table, in hours: --seeds 1 --set training_problems=12,
+//     validation_problems=6,evaluation_problems=12,exam_n=8,evaluation_n=5,max_new_tokens=128,steps=10,quiz_steps=5,batch_size=4)
 //   npm run reproduce -- --report                        the tables and figures of what there is, nothing run
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

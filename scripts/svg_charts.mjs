@@ -58,7 +58,7 @@ function legend(names, y, mark) {
   let x = 12;
   let row = 0;
   const parts = names.map((name, i) => {
-    const width = 30 + 6.6 * name.length;
+    const width = 36 + 7.2 * name.length;
     if (x + width > WIDTH) [x, row] = [12, row + 1];
     const part = `<g transform="translate(${x} ${y + 18 * row})">${mark(i)}<text x="23" y="4">${escaped(name)}</text></g>`;
     x += width;

@@ -1,14 +1,14 @@
 // errata exam, quiz and eval: the same sitting with different habits. Samples, judges, counts.
 import { createHash } from "node:crypto";
 import { type Engine, EngineStudent } from "../ap2o/engine_student.ts";
-import { meanPassAtK } from "../ap2o/evaluate.ts";
+import { evaluationResult, meanPassAtK } from "../ap2o/evaluate.ts";
 import { countErrors, makeNotebook } from "../ap2o/notebook.ts";
 import { resultOf, sampleOf } from "../ap2o/run_files.ts";
 import { sit } from "../ap2o/sit.ts";
 import { InputError } from "../input_error.ts";
 import { type Adapter, adapterToFile } from "../model/lora.ts";
 import type { AdapterFile } from "../model/peft.ts";
-import type { Answer, Phase, RunEvent, Stage } from "../records.ts";
+import type { Answer, EvaluationResult, Phase, RunEvent, Stage } from "../records.ts";
 import type { Problem } from "../tasks/problem.ts";
 import { PROMPT_STYLES } from "../tasks/prompt.ts";
 import type { Command, Console } from "./command.ts";
@@ -87,7 +87,7 @@ export const SITTING_COMMANDS = HABITS.map(
   (habit): Command<ReturnType<typeof flagsOf>> => ({
     name: habit.name,
     summary: habit.summary,
-    description: `Prints one JSON line: problems, n, pass@k, errors by type and seconds. With --out also every answer: samples.jsonl (EvalPlus's format and
+    description: `Prints one JSON line: problems, n, pass@k, its curve up to n, 95 % of pass@1 (bootstrap over the problems), errors by type and seconds. With --out also every answer: samples.jsonl (EvalPlus's format and
 more), results.jsonl (its verdict) and sitting.json (the settings); an exam's
 notebook.json, too: its failed answers by problem and type, also where they are too few to train on. A folder that holds answers of the same settings is gone on with: a
 larger -n asks only for those that are missing, a sitting that was stopped for its rest; the files are as one sitting would have
@@ -220,6 +220,13 @@ async function pull(
   }
 }
 
+/** pass@k for every k up to n, and 95 % of pass@1 by bootstrap over the problems; nothing where the judge failed on every answer. */
+function confidenceOf(answers: readonly Answer[][]): Pick<EvaluationResult, "curve" | "interval"> {
+  if (answers.flat().every(({ verdict }) => verdict === "infra_error")) return {};
+  const { curve, interval } = evaluationResult(answers);
+  return { ...(curve && { curve }), ...(interval && { interval }) };
+}
+
 function summaryOf(answers: readonly Answer[][], ks: readonly number[], n: number, seconds: number): Record<string, unknown> {
   const judged = answers.map((all) => all.filter(({ verdict }) => verdict !== "infra_error"));
   const infra = answers.flat().length - judged.flat().length;
@@ -228,6 +235,7 @@ function summaryOf(answers: readonly Answer[][], ks: readonly number[], n: numbe
     problems: answers.length,
     n,
     ...Object.fromEntries(passAt),
+    ...confidenceOf(answers),
     errors: countErrors(answers.flat()),
     ...(infra > 0 && { infra_errors: infra }),
     seconds: Math.round(seconds * 10) / 10,
