@@ -81,6 +81,16 @@ describe("EvalPlus problems", () => {
   }, 60_000);
 });
 
+test("real answers of a model have the base verdicts that EvalPlus recorded", async () => {
+  const answers = join(golden, "evalplus_answers.jsonl");
+  const recorded: { base_status: string }[] = readFileSync(answers, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const { verdicts } = await judge(join(golden, "evalplus.jsonl"), answers);
+  expect(verdicts.map(({ base_verdict }) => base_verdict === "pass")).toEqual(recorded.map(({ base_status }) => base_status === "pass"));
+}, 60_000);
+
 describe("contest problems", () => {
   test("TACO: programs on standard input, functions and methods", async () => {
     const expected: { passes: string[]; fails: string[] }[] = JSON.parse(readFileSync(join(golden, "expected.json"), "utf8")).taco;

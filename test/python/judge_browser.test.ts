@@ -2,8 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { mutated, randomText } from "../../scripts/fuzz_programs.ts";
 import { openBrowserJudge } from "../../src/cli/judge_browser.ts";
 import type { Judge, JudgeRequest, Verdict } from "../../src/python/judge.ts";
+import { streamOf, uniform } from "../../src/random.ts";
 
 let judge: Judge;
 
@@ -161,6 +163,17 @@ describe("many answers", () => {
     await expect(judged).rejects.toThrow();
     expect(await judgeOne("def f(x):\n    return x + 1\n# after")).toMatchObject({ verdict: "pass" });
   });
+});
+
+test("random and mutated programs get a verdict each", async () => {
+  let drawn = 0;
+  const draw = () => uniform(1, streamOf("test/fuzz"), drawn++);
+  const program = "def f(x):\n    total = 0\n    for i in range(x):\n        total += i * 2 - i\n    return x + 1 if total >= 0 else [x]\n";
+  const requests = Array.from({ length: 80 }, (_, i) => request(i % 2 ? mutated(program, draw) : randomText(draw), { timeoutMs: 300 }));
+  const verdicts = await judge.judge(requests);
+  expect(verdicts).toHaveLength(80);
+  expect(verdicts.filter(({ verdict }) => verdict === "infra_error")).toEqual([]);
+  expect(verdicts.some(({ verdict }) => verdict === "syntax_error")).toBe(true);
 });
 
 interface HostileCase {
