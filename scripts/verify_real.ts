@@ -151,8 +151,8 @@ function tenSteps({ name, golden }: RealModel): Step {
   };
 }
 
-/** Problems of mixed outcomes in eight answers. */
-const EXAM = ["3", "17", "64", "94"];
+/** MBPP's problems that Qwen2.5-Coder-0.5B-Instruct sometimes solves and sometimes not; the splits are drawn by their ids. */
+const EXAM = "3,4,12,14,17,18,19,20,58,64,65,66,68,94,96,232,418,427,454,457,474,563,726,751,767,797";
 
 /** A reduced live exam that ends on a software adapter, too. */
 function exam({ name, golden }: RealModel): Step {
@@ -164,7 +164,7 @@ function exam({ name, golden }: RealModel): Step {
       const out = mkdtempSync(join(tmpdir(), "errata-real-"));
       const set =
         "training_problems=4,validation_problems=1,evaluation_problems=1,exam_n=4,evaluation_n=1,quiz_n=1,steps=2,quiz_steps=2,batch_size=1,max_new_tokens=64,r=4";
-      const flags = ["--model", data(`models/${name}`), "--dtype", "f16", "--problems", data("mbpp.jsonl"), "--task-ids", EXAM.join(",")];
+      const flags = ["--model", data(`models/${name}`), "--dtype", "f16", "--problems", data("mbpp.jsonl"), "--task-ids", EXAM];
       const { said, seconds } = await errata(
         ["run", ...flags, "--prompt-style", "fence", "--preset", "smoke", "--seed", "1", "--set", set, "--out", out],
         say,
@@ -229,8 +229,8 @@ export const part = {
       ...DTYPES.map((dtype) => logpsStep(model, dtype, "folder")),
       logpsStep(model, "f16", "GGUF"),
       tenSteps(model),
-      exam(model),
     ]),
+    exam(MODELS[1]), // SmolLM2 passes too rarely for an exam of four answers
     shapes,
   ],
 };
