@@ -63,7 +63,7 @@ export function readRunFiles(folder: string): RunFiles {
   return {
     method,
     rule: config.rule,
-    notebook: parse(NotebookFile, readText(folder, "notebook.json"), join(folder, "notebook.json")),
+    notebook: readDocument(folder, "notebook.json", NotebookFile),
     quizzes: readLines(folder, "quizzes.jsonl", QuizLine),
     preferences: readLines(folder, "preferences.jsonl", PreferenceLine),
     verdicts: new Map(tried.map((line) => [`${line.task_id} ${line.sample_index}`, line])),
@@ -72,7 +72,12 @@ export function readRunFiles(folder: string): RunFiles {
 
 /** run.json */
 export function readRecord(folder: string): v.InferOutput<typeof RunRecord> {
-  return parse(RunRecord, readText(folder, "run.json"), join(folder, "run.json"));
+  return readDocument(folder, "run.json", RunRecord);
+}
+
+/** One of the folder's JSON files, as `schema` has it. */
+export function readDocument<S extends v.GenericSchema>(folder: string, file: string, schema: S): v.InferOutput<S> {
+  return parse(schema, readText(folder, file), join(folder, file));
 }
 
 /** The lines of one of the run's files, each as `schema` has it; a torn last line is left out. */

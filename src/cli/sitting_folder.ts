@@ -1,10 +1,11 @@
 // The folder of a sitting (errata exam, quiz, eval): its settings and answers, for who goes on with it or trains on it.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { InputError } from "../input_error.ts";
 import type { Answer, Phase } from "../records.ts";
+import { readDocument, readLines } from "./run_folder.ts";
 
 /** What makes two sittings the same but for their number of answers. */
 export interface SittingSettings {
@@ -72,12 +73,12 @@ const AnswerSchema = v.object({
 
 /** The settings of the sitting that `folder` holds, or null where there is none. */
 export function readSettings(folder: string): SittingSettings | null {
-  return readJson(join(folder, SETTINGS_FILE), SettingsSchema);
+  return readIfThere(folder, SETTINGS_FILE, SettingsSchema);
 }
 
 /** The settings of a run's own exam, or null where `folder` holds no run. A run does not say what its problem file was. */
 function readRunSettings(folder: string): Omit<SittingSettings, "problems_sha256"> | null {
-  const run = readJson(join(folder, "run.json"), RunSchema);
+  const run = readIfThere(folder, "run.json", RunSchema);
   if (!run) return null;
   const { model, config, exam } = run;
   return {
@@ -106,9 +107,9 @@ export function settingsThatDiffer(there: Partial<SittingSettings>, here: Partia
  * was killed may have left a torn last line, or a sample without its result.
  */
 export function readAnswers(folder: string, phase: Phase): Map<string, Answer[]> {
-  const results = new Map(readLines(join(folder, "results.jsonl")).map((row) => [keyOf(row), row]));
+  const results = new Map(rowsOf(folder, "results.jsonl").map((row) => [keyOf(row), row]));
   const answers = new Map<string, Answer[]>();
-  for (const sample of readLines(join(folder, "samples.jsonl"))) {
+  for (const sample of rowsOf(folder, "samples.jsonl")) {
     const result = results.get(keyOf(sample));
     if (!result || sample.phase !== phase) continue;
     const read = v.safeParse(AnswerSchema, { ...sample, ...result });
@@ -140,24 +141,15 @@ function firstMissing(answers: readonly Answer[]): number {
   return answers.length;
 }
 
-type Row = Record<string, unknown>;
+const Row = v.record(v.string(), v.unknown());
 
-const keyOf = (row: Row): string => `${row.phase} ${row.task_id} ${row.sample_index}`;
+const keyOf = (row: v.InferOutput<typeof Row>): string => `${row.phase} ${row.task_id} ${row.sample_index}`;
 
-/** The whole lines of a file; a last one without its newline was torn. */
-function readLines(file: string): Row[] {
-  if (!existsSync(file)) return [];
-  const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
-  return lines.map((line, i) => {
-    const read = v.safeParse(v.pipe(v.string(), v.parseJson(), v.record(v.string(), v.unknown())), line);
-    if (!read.success) throw new InputError(`${file}, line ${i + 1}: expected a JSON object.`);
-    return read.output;
-  });
+/** The lines of a file, or none where there is no file yet. */
+function rowsOf(folder: string, file: string): v.InferOutput<typeof Row>[] {
+  return existsSync(join(folder, file)) ? readLines(folder, file, Row) : [];
 }
 
-function readJson<S extends v.GenericSchema>(file: string, schema: S): v.InferOutput<S> | null {
-  if (!existsSync(file)) return null;
-  const read = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), readFileSync(file, "utf8"));
-  if (!read.success) throw new InputError(`${file}: ${v.getDotPath(read.issues[0]) ?? "it"}: ${read.issues[0].message}.`);
-  return read.output;
+function readIfThere<S extends v.GenericSchema>(folder: string, file: string, schema: S): v.InferOutput<S> | null {
+  return existsSync(join(folder, file)) ? readDocument(folder, file, schema) : null;
 }
