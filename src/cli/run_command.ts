@@ -99,6 +99,7 @@ kill or a power cut included: the same command with --resume goes on, and gives 
     try {
       const stored = unfinished ? await readStoredRun(folder) : null;
       if (unfinished && !stored) progress.say(`the beginning of the run in ${folder.name} is damaged: it begins anew`);
+      if (stored) checkSame(stored.head, { ...stored.head, preset: values.preset, config }, path); // before the slow part
       if (!stored) out.remove(...FILES);
       const judging = openJudge(progress);
       judging.catch(() => {}); // reported below, after the engine's own message
@@ -107,7 +108,10 @@ kill or a power cut included: the same command with --resume goes on, and gives 
       try {
         const exam = values.exam === null ? null : readExam(callerPath(values.exam), examSettings(config, engine, values));
         const head = headOf(values.preset, config, problems, engine, exam?.sha256 ?? null);
-        if (stored) checkSame(stored, head, path, progress);
+        if (stored) {
+          checkSame(stored.head, head, path);
+          tellDamage(stored, head, progress);
+        }
         const now = () => performance.now();
         const keeper = await (stored ? RunKeeper.goOn(folder, stored, now) : RunKeeper.begin(folder, head, now));
         const student = await lastingStudent(engine, config, values, progress);
@@ -181,13 +185,16 @@ function examSettings(config: RunConfig, { model }: Engine, values: { problems: 
 }
 
 /** @throws InputError where the stored run was begun with anything else than what is asked for now */
-function checkSame({ head, warnings }: StoredRun, wanted: RunHead, path: string, progress: Progress): void {
+function checkSame(head: RunHead, wanted: RunHead, path: string): void {
   const different = differences(head, wanted);
   if (different.length > 0) {
     throw new InputError(
       `The run in ${path} was begun with other settings: ${different.join(", ")}; give the same ones, or name another --out.`,
     );
   }
+}
+
+function tellDamage({ head, warnings }: StoredRun, wanted: RunHead, progress: Progress): void {
   for (const warning of warnings) progress.say(`warning: ${warning}`);
   if (head.device !== wanted.device) {
     progress.say(

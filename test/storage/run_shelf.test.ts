@@ -1,0 +1,109 @@
+// The browser's shelf of runs, on a folder in memory, and what becomes of a run when its storage fails.
+import { expect, test } from "vitest";
+import type { RunCheckpoint, RunEntry } from "../../src/ap2o/run_state.ts";
+import { carefulKeeper, reasonOf } from "../../src/storage/careful_keeper.ts";
+import { subfolder } from "../../src/storage/folder.ts";
+import { RunShelf } from "../../src/storage/run_shelf.ts";
+import type { RunHead } from "../../src/storage/run_store.ts";
+import { fakeConfig } from "../ap2o/fakes.ts";
+import { MemoryFolder } from "../faults/memory_folder.ts";
+
+const head = (id: string, started: string): RunHead => ({
+  id,
+  started,
+  preset: "smoke",
+  config: fakeConfig(),
+  model: { id: "fake", dtype: "f16", sha256: "0" },
+  problems: "0",
+  device: "none",
+});
+const seconds = { exam: 1, analysis: 0, correction: 0, quiz: 0, evaluation: 0, firstStep: null };
+const metrics = {
+  step: 1,
+  epoch: 0,
+  loss: 1,
+  grad_norm: 1,
+  learning_rate: 1,
+  entropy: 1,
+  num_tokens: 1,
+  mean_token_accuracy: 1,
+  tokens_per_second: 1,
+};
+const entry: RunEntry = { type: "step", metrics, tokens: 5, seconds };
+const file = (path: string, text: string) => ({ path, bytes: new TextEncoder().encode(text) });
+const now = () => 0;
+
+test("lists runs with their sizes, the latest first; a finished one gives its files, and a deleted one is gone", async () => {
+  const folder = new MemoryFolder();
+  const shelf = new RunShelf(folder);
+  const first = await shelf.begin(head("first", "2026-01-01"), [{ taskId: "T" }], [], now);
+  await first.note(entry);
+  await shelf.begin(head("second", "2026-01-02"), [], [file("adapter_config.json", "{}")], now);
+  expect((await shelf.list()).map(({ id, steps, finished }) => [id, steps, finished])).toEqual([
+    ["second", 0, false],
+    ["first", 1, false],
+  ]);
+  expect((await shelf.open("first")).problems).toEqual([{ taskId: "T" }]);
+  expect((await shelf.open("second")).start.map(({ path }) => path)).toEqual(["adapter_config.json"]);
+  await expect(shelf.files("first")).rejects.toThrow("This run is not finished");
+
+  const record = JSON.stringify({ method: "dpo", preset: "smoke", seed: 3, steps: 12 });
+  await shelf.finish("first", [file("run.json", record), file("adapter/a", "abc")]);
+  expect((await shelf.files("first")).map(({ path }) => path).sort()).toEqual(["adapter/a", "run.json"]);
+  const [, finished] = await shelf.list();
+  expect(finished).toMatchObject({ id: "first", method: "dpo", seed: 3, steps: 12, finished: true, bytes: record.length + 3 });
+  await shelf.remove("first");
+  await shelf.remove("second");
+  expect([...folder.files.keys()]).toEqual([]);
+});
+
+test("a run whose beginning is damaged is listed, so that it can be deleted, and cannot go on", async () => {
+  const folder = new MemoryFolder();
+  const shelf = new RunShelf(folder);
+  folder.files.set("broken/journal", new TextEncoder().encode("errata-jour"));
+  expect(await shelf.list()).toMatchObject([{ id: "broken", method: "?", finished: false }]);
+  await expect(shelf.open("broken")).rejects.toThrow("The beginning of this run is damaged, so that it cannot go on: delete it.");
+  await expect(shelf.open("../etc")).rejects.toThrow("There is no run ../etc.");
+});
+
+test("a folder within a folder sees its own files only", async () => {
+  const folder = new MemoryFolder();
+  const inner = subfolder(folder, "a");
+  await inner.write("x/y", new Uint8Array(2));
+  await folder.write("ab", new Uint8Array(3));
+  expect(await inner.list()).toEqual([{ path: "x/y", bytes: 2 }]);
+  expect([...folder.files.keys()]).toEqual(["a/x/y", "ab"]);
+});
+
+test("a quota that is full ends the keeping with one sentence, and nothing else", async () => {
+  const told: string[] = [];
+  let asked = 0;
+  const full = async () => {
+    asked += 1;
+    throw new DOMException("no room", "QuotaExceededError");
+  };
+  const keeper = carefulKeeper({ note: full, checkpoint: full }, (message) => void told.push(message));
+  await keeper.note(entry);
+  await keeper.note(entry);
+  await keeper.checkpoint(true, () => Promise.reject(new Error("not to be asked")));
+  expect(asked).toBe(1);
+  expect(told).toEqual([expect.stringMatching(/^The browser's storage is full: .* The run goes on, .* save its files when it ends\.$/)]);
+});
+
+test("a student that fails while a checkpoint is made is no failure of the storage", async () => {
+  const told: string[] = [];
+  const keeper = carefulKeeper(
+    { note: async () => {}, checkpoint: async (_must: boolean, make: () => Promise<RunCheckpoint>) => void (await make()) },
+    (message) => void told.push(message),
+  );
+  await expect(keeper.checkpoint(true, () => Promise.reject(new Error("the GPU is gone")))).rejects.toThrow("the GPU is gone");
+  expect(told).toEqual([]);
+});
+
+test.each([
+  ["SecurityError", "This window keeps nothing"],
+  ["NotFoundError", "storage was cleared"],
+  ["UnknownError", "storage failed (what the browser says)"],
+])("%s is told in words", (name, words) => {
+  expect(reasonOf(new DOMException("what the browser says", name))).toContain(words);
+});
