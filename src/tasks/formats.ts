@@ -12,7 +12,7 @@ import {
   readTaco,
   TacoRow,
 } from "./contests.ts";
-import { EvalPlusRow, readEvalPlus } from "./evalplus.ts";
+import { asOfItsVersion, EvalPlusRow, readEvalPlus } from "./evalplus.ts";
 import { type MarkdownProblem, readMarkdown } from "./markdown.ts";
 import type { Problem, Split } from "./problem.ts";
 import { listItems } from "./python_literal.ts";
@@ -94,7 +94,7 @@ export function readProblemFile(bytes: Uint8Array, file: string, seed: number): 
     }
   }
   if (problems.length === 0) throw new InputError(refused[0] ?? `${file}: there is no problem in it.`);
-  return { problems: withoutEmptySplits(problems, unnamed), refused };
+  return { problems: withoutEmptySplits(asOfItsVersion(problems), unnamed), refused };
 }
 
 /** A row of a file, or the sentence that says why it cannot be read. */

@@ -72,6 +72,16 @@ describe("EvalPlus", () => {
       '{"task_id": "Mbpp/999", "prompt": "p", "entry_point": "f", "canonical_solution": "", "base_input": [[1.0, 12345678901234567890]]}';
     expect(suiteOf(only(bytes(`[${row}]`), "p.json"), "evalplus").base).toEqual(["1.0, 12345678901234567890"]);
   });
+  test("MBPP+ v0.1.0 is judged as EvalPlus 0.2 did, without comparing as sets", () => {
+    const old = { task_id: "Mbpp/249", prompt: "p", entry_point: "f", canonical_solution: "", base_input: [[1]] };
+    const file = bytes(`${golden("evalplus.jsonl").toString().trim()}\n${JSON.stringify(old)}`);
+    const byId = problemsById(read(file));
+    expect(["Mbpp/2", "Mbpp/581", "HumanEval/32"].map((id) => suiteOf(byId.get(id), "evalplus").oracle)).toEqual([
+      "equal",
+      "equal",
+      "root",
+    ]);
+  });
   test("inputs that are no lists are refused", () => {
     const row = { task_id: "Mbpp/2", prompt: "p", entry_point: "f", canonical_solution: "", base_input: [7] };
     expect(() => read(lines(row))).toThrow("p.jsonl, problem 1: base_input and plus_input: expected a list of arguments");
