@@ -59,6 +59,12 @@ export function matrixPlans(config: ModelConfig, dtype: WeightDtype): Map<string
   return new Map(matrices.map(([name, [rows = 0, columns = 0]]) => [name, planMatrix(name, rows, columns, dtype)]));
 }
 
+/** The dtypes that the model's rows allow: int8 and int4 need whole groups. */
+export function possibleDtypes({ C, F, heads, headSize }: ModelConfig): WeightDtype[] {
+  const grouped = [C, F, heads * headSize].every((columns) => columns % GROUP === 0);
+  return WEIGHT_DTYPES.filter((dtype) => grouped || dtype === "f32" || dtype === "f16");
+}
+
 /** Bytes of a model's frozen weights on the GPU, the table of rotations included. */
 export function weightBytes(config: ModelConfig, dtype: WeightDtype): number {
   const vectors = [...weightShapes(config).values()].filter((shape) => shape.length === 1);

@@ -7,7 +7,7 @@ import { decodeBytes, samplingSizes } from "../model/generate.ts";
 import { headBytes } from "../model/head.ts";
 import { adapterBytes, paddedRank } from "../model/lora.ts";
 import type { LoraConfig } from "../model/peft.ts";
-import { WEIGHT_DTYPES, type WeightDtype, weightBytes } from "../model/weight_plan.ts";
+import { possibleDtypes, type WeightDtype, weightBytes } from "../model/weight_plan.ts";
 import { workspaceSizes } from "./logps.ts";
 import { optimizerBytes } from "./optimizer.ts";
 
@@ -72,20 +72,20 @@ export function describePlan({ total, ...parts }: MemoryPlan): string {
 export function explainBudget(id: string, config: ModelConfig, needs: MemoryNeeds, budget: number): string | null {
   const plan = planMemory(config, needs);
   if (plan.total <= budget) return null;
-  const found = smallerNeeds(needs).find((smaller) => planMemory(config, smaller).total <= budget);
+  const found = smallerNeeds(needs, possibleDtypes(config)).find((smaller) => planMemory(config, smaller).total <= budget);
   const verdict = `${id} needs ${describePlan(plan)} of GPU memory, more than the budget of ${bytesText(budget)}`;
   if (!found) return `${verdict}, and no dtype, checkpoint or shorter length brings it below: take a smaller model.`;
   return `${verdict}: ${differences(needs, found).join(", ")} would take ${bytesText(planMemory(config, found).total)}.`;
 }
 
 /** Needs that take less, the least change first. */
-function smallerNeeds(needs: MemoryNeeds): MemoryNeeds[] {
+function smallerNeeds(needs: MemoryNeeds, possible: readonly WeightDtype[]): MemoryNeeds[] {
   const { training, sampling } = needs;
   const checkpoints = training?.checkpoint ? CHECKPOINTS.slice(CHECKPOINTS.indexOf(training.checkpoint)) : [null];
   const batches = sampling ? halvings(sampling.batch, 1) : [0];
   const shares = [1, 2, 4]; // of the lengths
   return shares.flatMap((share) =>
-    WEIGHT_DTYPES.slice(WEIGHT_DTYPES.indexOf(needs.dtype)).flatMap((dtype) =>
+    possible.slice(possible.indexOf(needs.dtype)).flatMap((dtype) =>
       checkpoints.flatMap((checkpoint) =>
         batches.map((batch) => ({
           ...needs,

@@ -10,9 +10,13 @@ const config = configOf("smoke", "dyn-dpo", 5, { learning_rate: 5e-2, warmup_ste
 const device = { vendor: "test", architecture: "", description: "", limits: {}, features: [] };
 const lesson = { prompt: "def f(x):\n", chosen: "    return x", rejected: "    return y" };
 
-async function withStudent(bench: Bench, use: (student: ReturnType<typeof newStudent>) => Promise<void>): Promise<void> {
+async function withStudent(
+  bench: Bench,
+  use: (student: ReturnType<typeof newStudent>) => Promise<void>,
+  budget: number | null = null,
+): Promise<void> {
   const model = await loadModel(bench.gpu, modelFiles("tiny-qwen2"), { dtype: "f32" });
-  const student = newStudent({ gpu: bench.gpu, model, device }, config);
+  const student = newStudent({ gpu: bench.gpu, model, device, memory: { budget, checkpoint: "all" } }, config);
   await use(student);
   student.free();
   freeModel(bench.gpu, model);
@@ -61,3 +65,28 @@ gpuTest("its facts name the model and plan the memory that it takes", (bench) =>
     expect(facts.flops).toBe(2 * facts.model.parameters * 1000);
   }),
 );
+
+gpuTest("a budget means fewer answers at once, and the same answers; too small a one is said before anything is sampled", async (bench) => {
+  const total = (student: ReturnType<typeof newStudent>) => (student.facts(0).memoryPlan as { total: number }).total;
+  let free: string[] = [];
+  let needed = 0;
+  await withStudent(bench, async (student) => {
+    student.prepare([lesson.prompt], 12);
+    needed = total(student);
+    free = await texts(student, false);
+  });
+  const budget = needed - 1;
+  await withStudent(
+    bench,
+    async (student) => {
+      student.prepare([lesson.prompt], 12);
+      expect(total(student)).toBeLessThanOrEqual(budget);
+      expect(await texts(student, false)).toEqual(free);
+    },
+    budget,
+  );
+  const tooSmall = async (student: ReturnType<typeof newStudent>) => {
+    expect(() => student.prepare([lesson.prompt], 12)).toThrow(/^tiny-qwen2 needs .* of GPU memory, more than the budget of 1\.0 MB/);
+  };
+  await withStudent(bench, tooSmall, 1e6);
+});

@@ -104,6 +104,8 @@ describe("real models, one pair of 256 + 128 + 128 tokens, r 16 on all projectio
     );
     const sampling = { batch: 64, longestPrompt: 200, maxNewTokens: 160 };
     expect(explainBudget("Qwen", config, { ...needs, training: null, sampling }, 1.6e9)).toMatch(/: \d+ answers at once would take/);
+    const odd = readConfig(readJson("models/awkward-qwen2/config.json"), "config.json"); // its rows are no whole groups
+    expect(explainBudget("odd", odd, needs, 1e3)).toMatch(/take a smaller model\.$/);
     expect(explainBudget("CodeLlama", configOf("CodeLlama-7b"), needs, 4e9)).toMatch(/take a smaller model\.$/);
   });
 });
