@@ -67,6 +67,16 @@ async function resultOf(name, step, { data, again }) {
 }
 
 /**
+ * What the results say of a step that was not run now.
+ * @param {string} markdown
+ * @param {string} title
+ */
+function sectionOf(markdown, title) {
+  const section = markdown.split(/^## /m).find((text) => text.startsWith(`${title}\n`));
+  return section?.slice(title.length).trim() ?? "Not measured.";
+}
+
+/**
  * Runs a part's steps and writes its results.
  * @param {string} name
  * @param {Part} part
@@ -74,19 +84,19 @@ async function resultOf(name, step, { data, again }) {
  * @returns {Promise<string[]>} what was missed
  */
 async function runPart(name, part, how) {
+  const file = `docs/results/${part.file ?? `${name}.md`}`;
+  const path = join(repository, file);
+  const before = existsSync(path) ? readFileSync(path, "utf8") : "";
   const sections = [];
   const missed = [];
   for (const step of part.steps) {
     const again = how.again && (how.only === null || how.only === step.name);
     const skip = how.only !== null && how.only !== step.name && !existsSync(keptPath(name, step.name));
     const result = skip ? null : await resultOf(name, step, { data: how.data, again });
-    sections.push(
-      `## ${step.title}\n\n${result ? `${result.markdown.trim()}\n\n*${result.date}, at ${result.revision}.*` : "Not measured."}\n`,
-    );
+    const text = result ? `${result.markdown.trim()}\n\n*${result.date}, at ${result.revision}.*` : sectionOf(before, step.title);
+    sections.push(`## ${step.title}\n\n${text}\n`);
     missed.push(...(result?.missed ?? []));
   }
-  const file = `docs/results/${part.file ?? `${name}.md`}`;
-  const path = join(repository, file);
   writeFileSync(path, `# ${part.title}\n\n${part.about}\n\n${sections.join("\n")}`);
   console.log(`${name}: written to ${file}`);
   return missed;
