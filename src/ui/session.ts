@@ -131,6 +131,7 @@ export class Session {
   /** The run under way, until it is over. */
   private going: Promise<void> | null = null;
   private sandbox: Promise<void> | null = null;
+  private latestPairs: readonly Preference[] = [];
   private frameAsked = false;
   private shelved = 0;
   private followedMs = Number.NEGATIVE_INFINITY;
@@ -187,7 +188,11 @@ export class Session {
     const { method, preset, seed } = archive.record;
     this.player.value?.pause();
     this.clear({ ...this.config.value, method, preset: readPreset(preset), seed });
-    const player = new Player(archive, { clear: () => this.emptyBoard(), show: (event, ranMs) => this.record(event, ranMs) });
+    const player = new Player(archive, {
+      clear: () => this.emptyBoard(),
+      show: (event, ranMs) => this.record(event, ranMs),
+      settle: (jumped) => this.followLatest(jumped),
+    });
     this.source.value = "recorded";
     this.player.value = player;
     player.play();
@@ -531,15 +536,18 @@ export class Session {
     if (event.type === "stage" && stationOf(event.stage, event.phase) !== before) {
       this.announcement.value = `${STATION_NAMES[stationOf(event.stage, event.phase)]} began.`;
     }
-    if (event.type === "step" && this.following.value) this.follow(event.pairs);
+    if (event.type === "step") this.latestPairs = event.pairs;
+    if (this.source.value !== "recorded") this.followLatest(false);
     this.redraw();
   }
 
-  /** Opens a trained pair in the notebook, slowly enough to be read. */
-  private follow(pairs: readonly Preference[]): void {
-    const pair = pairs.find((entry) => entry.rejected_index !== undefined);
+  /** Opens the pair trained last in the notebook: slowly enough to be read, unless the run was wound to another moment. */
+  private followLatest(jumped: boolean): void {
+    const pair = this.latestPairs.find((entry) => entry.rejected_index !== undefined);
+    this.latestPairs = [];
+    if (!pair || !this.following.value) return;
     const nowMs = this.surroundings.nowMs();
-    if (!pair || nowMs - this.followedMs < FOLLOW_EVERY_MS) return;
+    if (!jumped && nowMs - this.followedMs < FOLLOW_EVERY_MS) return;
     this.followedMs = nowMs;
     this.selection.value = { phase: "exam", errorType: null, taskId: pair.task_id, sampleIndex: pair.rejected_index ?? null };
   }

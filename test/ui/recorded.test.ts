@@ -118,6 +118,7 @@ describe("the player", () => {
         cleared += 1;
       },
       show: (event) => void shown.push(event),
+      settle: () => {},
     });
     return { player, shown, cleared: () => cleared };
   };

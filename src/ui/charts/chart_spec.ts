@@ -148,7 +148,7 @@ export function chartsOf(run: RunState, method: string): ChartSpec[] {
     ),
     curve(
       "logps",
-      "Log-probability",
+      "Log-probs",
       pair(steps, "logps/chosen", "logps/rejected"),
       "Chosen must not sink.",
       "Of whole answers. Where chosen (solid) sinks together with rejected (dashed), training breaks what both share.",

@@ -10,6 +10,8 @@ export interface Screen {
   clear(): void;
   /** Shows one event. `ranMs`: the run's own clock. */
   show(event: RunEvent, ranMs: number): void;
+  /** What was due has been shown. `jumped`: by winding, not by playing. */
+  settle(jumped: boolean): void;
 }
 
 export const SPEEDS = [0.5, 1, 2, 4, 8] as const;
@@ -56,6 +58,7 @@ export class Player {
   advance(elapsedMs: number): void {
     if (!this.playing.value) return;
     this.showUntil(this.positionMs.value + elapsedMs * this.speed.value);
+    this.screen.settle(false);
     if (this.ended) this.pause();
   }
 
@@ -67,6 +70,7 @@ export class Player {
       this.next = 0;
     }
     this.showUntil(target);
+    this.screen.settle(true);
   }
 
   /** Two seconds on (1) or back (-1). */
