@@ -9,7 +9,7 @@ import { integer } from "../../src/random.ts";
 
 const PROGRAM = join(import.meta.dirname, "dying_process.mjs");
 /** `npm run verify -- reliability` asks for 150. */
-const KILLS = Number(process.env.FAULT_KILLS ?? 3);
+const KILLS = Number(process.env.FAULT_KILLS ?? 2);
 const place = mkdtempSync(join(tmpdir(), "errata-kills-"));
 afterAll(() => rmSync(place, { recursive: true, force: true }));
 

@@ -11,7 +11,11 @@ import { modelFiles } from "../golden/golden.ts";
 
 const config = configOf("smoke", "dyn-dpo", 5, { learning_rate: 5e-2, warmup_steps: 0 });
 const device = { vendor: "test", architecture: "", description: "", limits: {}, features: [] };
-const lessons = ["x", "y", "z", "w"].map((name) => [{ prompt: "def f(x):\n", chosen: `    return ${name}`, rejected: "    return 1 + 1" }]);
+/** Points at which the device is lost: `npm run verify -- reliability` asks for 20, over four lessons; here it is lost while it writes. */
+const POINTS = Number(process.env.FAULT_POINTS ?? 1);
+const lessons = (POINTS > 1 ? ["x", "y", "z", "w"] : []).map((name) => [
+  { prompt: "def f(x):\n", chosen: `    return ${name}`, rejected: "    return 1 + 1" },
+]);
 const asks = [1, 2, 3].map((stream) => ({ prompt: "def f(x):\n", stream }));
 
 /** A GPU whose device is destroyed from outside at its n-th dispatch. */
@@ -76,9 +80,6 @@ async function told(deaths: readonly number[], msPerLoss = 100_000) {
   }
 }
 
-/** Points between the first answer and the last weights at which the device is lost: `npm run verify -- reliability` asks for 20. */
-const POINTS = Number(process.env.FAULT_POINTS ?? 1);
-
 test(`lost at ${POINTS} points between the first answer and the last weights: everything is equal`, {
   timeout: 120_000 * POINTS,
 }, async () => {
@@ -103,7 +104,7 @@ test("lost three times within a minute: it stops with advice", async () => {
 test("what is no failure of the GPU is not tried again", async () => {
   const { open, gpus, close } = opener([]);
   const student = await LastingStudent.open({ open, told: () => {}, now: () => 0 });
-  await expect(student.learn(lessons[0]!)).rejects.toThrow("The lessons have not begun.");
+  await expect(student.memory()).rejects.toThrow("The lessons have not begun.");
   expect(gpus.length).toBe(1);
   close();
 });
