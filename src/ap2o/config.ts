@@ -34,13 +34,13 @@ const ConfigSchema = v.strictObject({
   exam_timeout_ms: count,
   quiz_n: count,
   quiz_temperature: notNegative,
-  /** A quiz every so many steps; 0 = once per epoch. */
+  /** A quiz every so many steps; 0 = once per epoch (DPO, Curri-DPO: every 100 steps). */
   quiz_steps: countOrAll,
   /** Of the quiz and of the evaluation. */
   quiz_timeout_ms: count,
   evaluation_n: count,
   evaluation_temperature: notNegative,
-  /** Optimiser steps; 0 = as many as `epochs` take. */
+  /** Optimiser steps; 0 = as many as `epochs` take (DPO, Curri-DPO: once over all pairs). */
   steps: countOrAll,
   /** Stops after so many quizzes in a row without a better one; 0 = never. */
   early_stop_quizzes: countOrAll,

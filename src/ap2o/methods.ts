@@ -63,6 +63,38 @@ export function hasReplay(method: Method): boolean {
   return method === "ap2o-h2l" || method === "ap2o-l2h";
 }
 
+/** Optimiser steps between two quizzes of the methods whose epoch is all their pairs (the code's). */
+const STATIC_QUIZ_STEPS = 100;
+
+/** Whether an epoch of the method is all its pairs, and a run (where no number of steps is asked for) one such epoch. */
+function isStatic(method: Method): boolean {
+  return method === "dpo" || method === "curri-dpo";
+}
+
+/** Of a run's settings those that say how long it is. */
+interface Length {
+  readonly method: Method;
+  readonly steps: number;
+  readonly epochs: number;
+  readonly batch_size: number;
+  readonly quiz_steps: number;
+}
+
+/** Optimiser steps of a run: as many as asked for; else `epochs` of one pair per problem, or once over all pairs (DPO, Curri-DPO). */
+export function totalSteps({ method, steps, epochs, batch_size }: Length, { problems }: Notebook): number {
+  if (steps > 0) return steps;
+  const pairs = isStatic(method)
+    ? problems.reduce((sum, { passed, failed }) => sum + passed.length * failed.length, 0)
+    : epochs * problems.length;
+  return Math.ceil(pairs / batch_size);
+}
+
+/** Optimiser steps between two quizzes: as asked for; else an epoch, or 100 (DPO, Curri-DPO). */
+export function quizSteps({ method, quiz_steps, batch_size }: Length, pairsPerEpoch: number): number {
+  if (quiz_steps > 0) return quiz_steps;
+  return isStatic(method) ? STATIC_QUIZ_STEPS : Math.max(1, Math.round(pairsPerEpoch / batch_size));
+}
+
 /** Epochs of a run of `totalPairs` pairs, one per problem and epoch; rounded up, so that the window ends at the list's end. */
 export function epochsOf(totalPairs: number, problems: number): number {
   return Math.max(1, Math.ceil(totalPairs / problems));

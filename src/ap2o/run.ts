@@ -20,7 +20,7 @@ import type { Curriculum, PairDraw } from "./curriculum.ts";
 import { evaluationResult, type Gain, gainOf, quizResult } from "./evaluate.ts";
 import { displacement, divergence, noLongerImproves, skippedInARow } from "./health.ts";
 import { type CodeflowYield, focalPairs, iterPref } from "./iterpref.ts";
-import { curriculumOf, hasReplay } from "./methods.ts";
+import { curriculumOf, hasReplay, quizSteps, totalSteps } from "./methods.ts";
 import { type Counts, makeNotebook } from "./notebook.ts";
 import { emptyState, type Keeper, NO_KEEPER, type RunCheckpoint, type RunState, type StepState, sittingOf } from "./run_state.ts";
 import { type JudgedProblem, type Sitting, sit } from "./sit.ts";
@@ -208,10 +208,9 @@ export class Run {
 
   async *#correct(notebook: Notebook, exam: readonly Answer[][]): AsyncGenerator<RunEvent> {
     const { config, student, now } = this.#inputs;
-    const perEpoch = notebook.problems.length;
-    this.#totalSteps = totalSteps(config, perEpoch);
+    this.#totalSteps = totalSteps(config, notebook);
     const curriculum = yield* this.#curriculum(notebook, exam);
-    const quizSteps = config.quiz_steps || Math.max(1, Math.round(curriculum.pairsPerEpoch / config.batch_size));
+    const betweenQuizzes = quizSteps(config, curriculum.pairsPerEpoch);
     const answers = new Map([...exam.flat(), ...this.#repaired()].map((answer) => [`${answer.task_id} ${answer.sample_index}`, answer]));
     student.begin(config, this.#totalSteps);
     this.#untrained = await student.weights();
@@ -224,7 +223,7 @@ export class Run {
     while (this.#steps < this.#totalSteps) {
       yield* this.#step(this.#drawPairs(this.#steps + 1, curriculum, quizErrors, answers));
       const step = this.#steps;
-      const quizNow = step % quizSteps === 0 || step === this.#totalSteps;
+      const quizNow = step % betweenQuizzes === 0 || step === this.#totalSteps;
       await this.#keep(quizNow);
       if (this.#hasDiverged()) return yield { type: "warning", message: this.#diverged! };
       if (quizNow) quizErrors = (yield* this.#quiz(step)).errors;
@@ -480,11 +479,6 @@ function nothingLeft(answers: readonly Answer[]): string {
   const passed = answers.filter(({ verdict }) => verdict === "pass").length;
   const needed = "and a problem needs passed and failed ones (notebook.json says of each why it was left out)";
   return `The exam left no problem to train on: ${passed} of ${answers.length} answers passed, ${needed}; ask for more answers (exam_n) or other problems.`;
-}
-
-/** Optimiser steps of a run over `problems` problems. */
-function totalSteps({ steps, epochs, batch_size }: RunConfig, problems: number): number {
-  return steps > 0 ? steps : Math.ceil((epochs * problems) / batch_size);
 }
 
 /** The control: a problem's verdicts dealt out anew among its answers. */

@@ -1,7 +1,7 @@
 // The curricula one by one, on a small notebook: what they draw, and that they keep no state.
 import { expect, test } from "vitest";
 import type { Moment } from "../../src/ap2o/curriculum.ts";
-import { curriculumOf, epochsOf, METHODS } from "../../src/ap2o/methods.ts";
+import { curriculumOf, epochsOf, METHODS, quizSteps, totalSteps } from "../../src/ap2o/methods.ts";
 import { orderFailed } from "../../src/ap2o/notebook.ts";
 import type { Notebook } from "../../src/records.ts";
 
@@ -91,6 +91,16 @@ test("corpus scope: H2L follows the counts over all problems", () => {
   const curriculum = curriculumOf("ap2o-h2l-noreplay", corpus, options);
   const first = Array.from({ length: 3 }, (_, i) => curriculum.pairAt(i, momentOf(i)));
   expect(first.find(({ problem }) => problem === 2)!.error_type).toBe("AssertionError"); // rarest of its own, most frequent of all
+});
+
+test("the code's lengths: epochs of one pair per problem, with a quiz each; DPO once over all pairs, with a quiz every 100 steps", () => {
+  const length = { steps: 0, epochs: 200, batch_size: 2, quiz_steps: 0 };
+  expect(totalSteps({ ...length, method: "ap2o-h2l" }, notebook)).toBe(300);
+  expect(totalSteps({ ...length, method: "dpo" }, notebook)).toBe(29); // 3 x (7 + 6 + 6) pairs
+  expect(totalSteps({ ...length, method: "dpo", steps: 7 }, notebook)).toBe(7);
+  expect(quizSteps({ ...length, method: "sft" }, 3)).toBe(2);
+  expect(quizSteps({ ...length, method: "curri-dpo" }, 57)).toBe(100);
+  expect(quizSteps({ ...length, method: "curri-dpo", quiz_steps: 5 }, 57)).toBe(5);
 });
 
 test("epochs: one pair per problem in each, rounded up so that the window reaches the end", () => {
