@@ -165,6 +165,61 @@ describe("many answers", () => {
   });
 });
 
+describe("programs that read standard input", () => {
+  const cases = [
+    { stdin: "2\n3 4\n", accepted: ["7\n"] },
+    { stdin: "1\n5\n", accepted: ["five", "5"] },
+  ];
+  const suite = { kind: "programs", cases, numbersByValue: false } as const;
+  const program = (source: string) => ({ ...request(source), entryPoint: "", tests: [], suite });
+  test.each([
+    ["input()", "n = int(input())\nprint(sum(map(int, input().split())))"],
+    ["sys.stdin", "import sys\nlines = sys.stdin.readlines()\nprint(sum(map(int, lines[1].split())))"],
+    [
+      "sys.stdin.buffer and sys.stdout.write",
+      "import sys\nd = sys.stdin.buffer.read().split()\nsys.stdout.write(str(sum(map(int, d[1:]))))",
+    ],
+    ["open(0)", "print(sum(map(int, open(0).read().split()[1:])))"],
+    [
+      "os.read and os.write",
+      "import os\nd = os.read(0, max(os.fstat(0).st_size, 8192)).split()\nos.write(1, str(sum(map(int, d[1:]))).encode())",
+    ],
+    ["an iterator over the lines", "import sys\nit = iter(sys.stdin)\nnext(it)\nprint(*[sum(map(int, line.split())) for line in it])"],
+    ["exit() at the end", "input()\nprint(sum(map(int, input().split())))\nexit()"],
+    [
+      "a main function behind the guard",
+      "def main():\n    input()\n    print(sum(map(int, input().split())))\nif __name__ == '__main__':\n    main()",
+    ],
+    [
+      "a thread for a larger stack",
+      "import sys, threading\nsys.setrecursionlimit(10**6)\nthreading.stack_size(2**27)\ndef main():\n    input()\n    print(sum(map(int, input().split())))\nt = threading.Thread(target=main)\nt.start()\nt.join()",
+    ],
+    [
+      "output kept back to the end",
+      "import atexit, io, sys\nb = io.StringIO()\natexit.register(lambda: sys.__stdout__.write(b.getvalue()) and sys.__stdout__.flush())\ninput()\nb.write(str(sum(map(int, input().split()))))",
+    ],
+  ])("%s", async (_, source) => {
+    expect(await judge.judge([program(source)])).toMatchObject([{ verdict: "pass", message: "" }]);
+  });
+  test("a case is judged without what the one before it left", async () => {
+    const source =
+      "import builtins, sys\ninput()\nx = getattr(builtins, 'x', None)\nprint(sum(map(int, input().split())) if x is None else x)\nglobals()['y'] = 1";
+    expect(await judge.judge([program(source)])).toMatchObject([{ verdict: "pass" }]);
+    const [greedy] = await judge.judge([program("print(input(), input(), input())")]);
+    expect(greedy).toMatchObject({ verdict: "runtime_error", errorType: "EOFError", line: 1, test: 0 });
+  });
+  test("what a function reads is still an error", async () => {
+    expect(await judgeOne("def f(x):\n    return open(0).read()\n")).toMatchObject({ verdict: "runtime_error", errorType: "OSError" });
+  });
+});
+
+test("a limit for each test: the slow one is named, the whole may take longer", async () => {
+  const tests = ["assert f(0) == 0", "assert f(0.3) == 0.3", "assert f(0.31) == 0.31", "assert f(9) == 9"];
+  const slow = "import time\ndef f(x):\n    time.sleep(x)\n    return x\n";
+  const [verdict] = await judge.judge([{ ...request(slow, { tests }), timeoutMs: 400, testTimeoutMs: 500 }]);
+  expect(verdict).toMatchObject({ verdict: "timeout", test: 3, message: "not finished after 500 ms" });
+});
+
 test("random and mutated programs get a verdict each", async () => {
   let drawn = 0;
   const draw = () => uniform(1, streamOf("test/fuzz"), drawn++);

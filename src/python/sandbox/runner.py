@@ -10,7 +10,7 @@ from builtins import AssertionError, BaseException, MemoryError, SyntaxError, Sy
 
 # Imported once, before the memory is copied, so that an answer's own import costs nothing.
 import abc, array, asyncio, atexit, base64, bisect, calendar, cmath, contextlib, copy, dataclasses, datetime, decimal, enum, fractions, functools  # noqa: E401
-import hashlib, heapq, inspect, itertools, json, math, numbers, operator, os, queue, re, statistics, string, textwrap, time, typing  # noqa: E401
+import hashlib, heapq, inspect, itertools, json, math, numbers, operator, os, queue, re, statistics, string, textwrap, threading, time, typing  # noqa: E401
 import unittest, urllib.parse, uuid, warnings  # noqa: E401
 
 from errata_encode import encode
@@ -167,7 +167,10 @@ def step(kind, source):
 
 
 def _run_program():
-    """Runs the program as a script of its own: __main__, new streams, exit functions. To exit is to end."""
+    """Runs the program as a script of its own: __main__, new streams, exit functions. To exit is to end. A thread, which contest programs
+    start for its larger stack, runs where it is started."""
+    threading.Thread.start = threading.Thread.run
+    threading.Thread.join = threading.stack_size = lambda *_, **__: 0
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, "r", closefd=False)), "utf-8")
     sys.stdout = sys.__stdout__ = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), "utf-8")
     try:

@@ -34,7 +34,7 @@ interface Internals {
 }
 
 interface FileSystem {
-  streams: (object | null | undefined)[];
+  streams: ({ fd: number | null } | null | undefined)[];
   closeStream(fd: number): void;
   chdir(path: string): void;
   cwd(): string;
@@ -187,7 +187,7 @@ class Interpreter {
   private readonly send: (report: Report) => void;
   private readonly restartRandomness: () => void;
   private readonly now = performance.now.bind(performance);
-  private readonly streams: readonly (object | null | undefined)[];
+  private readonly streams: FileSystem["streams"];
   private readonly image: Uint8Array;
   private readonly stackPointer: unknown;
   private readonly cwd: string;
@@ -277,6 +277,7 @@ class Interpreter {
 
   /** Runs the answer as a program; gives what it printed as an encoded string, or a failure. */
   private runProgram(stdin: string): string {
+    this.reopenStandardStreams();
     this.stdin = new TextEncoder().encode(stdin);
     this.printed = [];
     const failure = this.runner.step("program", "");
@@ -293,6 +294,17 @@ class Interpreter {
     return `s${pythonString(new TextDecoder().decode(bytes))}`;
   }
 
+  /** open(0).read() closes standard input when it is done; the next case needs it again. */
+  private reopenStandardStreams(): void {
+    const { streams } = this.internals.FS;
+    for (const fd of [0, 1, 2]) {
+      const stream = this.streams[fd];
+      if (!stream || streams[fd] === stream) continue;
+      stream.fd = fd;
+      streams[fd] = stream;
+    }
+  }
+
   /** Reads standard input into `buffer`; gives the number of bytes. */
   private readStdin(buffer: Uint8Array): number {
     if (!this.stdin) throw new this.internals.FS.ErrnoError(29); // EIO
@@ -307,6 +319,7 @@ class Interpreter {
     const { FS, memory } = this.internals;
     const bytes = new Uint8Array(memory.buffer);
     if (this.filesChanged || bytes.length > MAX_RESTORED_MEMORY) return false;
+    this.reopenStandardStreams();
     if (this.streams.some((stream, fd) => stream !== FS.streams[fd])) return false;
     for (let fd = this.streams.length; fd < FS.streams.length; fd++) if (FS.streams[fd]) FS.closeStream(fd);
     if (FS.cwd() !== this.cwd) FS.chdir(this.cwd);
