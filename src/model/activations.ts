@@ -165,7 +165,7 @@ function layOut(config: ModelConfig, options: ActivationsOptions, alloc: Allocat
     normed: alloc("normed", [T, C]),
     rstd: alloc("rstd", [T]),
     gated: alloc("gated", [T, F]),
-    normedHeads: alloc("normed heads", [T, H]),
+    normedHeads: alloc("normed heads", [config.qkNorm ? T : 1, H]),
     v: alloc("v scratch", [T, KV]),
     out: alloc("out", [T, C]),
     backward: training ? layOutBackward(config, T, R, alloc) : null,
@@ -179,7 +179,7 @@ function layered<Tensors>(own: boolean, allocate: () => Tensors): () => Tensors 
   return () => shared;
 }
 
-function layOutBackward({ C, F, heads, kvHeads, headSize: D }: ModelConfig, T: number, R: number, alloc: Allocate): BackwardScratch {
+function layOutBackward({ C, F, heads, kvHeads, headSize: D, qkNorm }: ModelConfig, T: number, R: number, alloc: Allocate): BackwardScratch {
   return {
     dx: alloc("dx", [T, C]),
     dmid: alloc("dmid", [T, C]),
@@ -194,8 +194,8 @@ function layOutBackward({ C, F, heads, kvHeads, headSize: D }: ModelConfig, T: n
     dv: alloc("dv", [T, kvHeads * D]),
     dqRaw: alloc("dq raw", [T, heads * D]),
     dkRaw: alloc("dk raw", [T, kvHeads * D]),
-    dqNormed: alloc("dq normed", [T, heads * D]),
-    dkNormed: alloc("dk normed", [T, kvHeads * D]),
+    dqNormed: alloc("dq normed", [qkNorm ? T : 1, heads * D]),
+    dkNormed: alloc("dk normed", [qkNorm ? T : 1, kvHeads * D]),
     dz: alloc("dz", [T, R]),
     zero: alloc("zero", [T, Math.max(C, heads * D)]),
   };

@@ -19,12 +19,12 @@ export interface OptimizerOptions {
 
 /** Workgroups of the norm's first stage: fixed, so that its sums do not depend on the adapter. */
 const PARTIALS = 4096; // an invocation each
-
-/** Bytes that the optimiser of an adapter takes, whose parameters take `parameterBytes`. */
-export const optimizerBytes = (parameterBytes: number): number => 2 * parameterBytes + bytesOf([PARTIALS, 2], "f32") + bytesOf([2], "f32");
-
 /** From one pair of sums to the next, of four: where a binding may begin. */
 const SUMS_BYTES = 256;
+
+/** Bytes that the optimiser of an adapter takes, whose parameters take `parameterBytes`. */
+export const optimizerBytes = (parameterBytes: number): number =>
+  2 * parameterBytes + bytesOf([PARTIALS, 2], "f32") + bytesOf([SUMS_BYTES], "f32");
 
 export class Optimizer {
   readonly options: OptimizerOptions;
