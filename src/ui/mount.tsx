@@ -111,4 +111,7 @@ export async function mountPage(engine: Pick<Surroundings, "connect" | "openSand
   );
   if (!config.autostart && config.lesson === null) await session.playRecording(FIRST_RECORDING);
   await session.open();
+  if (session.failure.value?.what === "device" && session.source.value === "none" && config.lesson === null) {
+    await session.playRecording(FIRST_RECORDING); // also for who asked for a live start
+  }
 }

@@ -24,10 +24,16 @@ export function whyPair(pair: Preference, failed: number): string[] {
       : pair.origin === "fallback"
         ? ["The model could not repair it; the right answer nearest in text stands in."]
         : [];
+  const mask = pair.rejected_mask;
+  const counted = mask?.reduce((sum, part) => sum + part, 0);
+  const focal = mask
+    ? [`The focal loss counts ${counted} of its ${mask.length} tokens: what the right answer does not have, marked below.`]
+    : [];
   return [
     `Step ${pair.step}, epoch ${pair.epoch.toFixed(2)}.`,
     drawnText(pair, failed),
     `Its chance to be drawn was ${percentText(pair.probability)}; the right answer beside it was drawn from those that passed.`,
     ...origin,
+    ...focal,
   ];
 }

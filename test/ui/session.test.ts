@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
+import { FIRST_RECORDING } from "../../src/ui/recorded/recordings.ts";
 import { Session } from "../../src/ui/session.ts";
 import { readConfig } from "../../src/ui/url_config.ts";
 import { connectClient } from "../../src/worker/client.ts";
@@ -12,9 +15,7 @@ function openSession(query = "", options: Partial<FakeOptions> = {}) {
     {
       connect: (onEvent) => connectClient(engine, onEvent),
       openSandbox,
-      fetchBytes: async (path) => {
-        throw new Error(`${path} is not served here.`);
-      },
+      fetchBytes: async (path) => new Uint8Array(readFileSync(join(import.meta.dirname, "../../public", path))),
       nextFrame: (callback) => void setTimeout(callback, 0),
       nowMs: () => performance.now(),
       base: "http://localhost/",
@@ -103,6 +104,40 @@ describe("a session", () => {
     session.select({ errorType: "NameError" });
     expect(session.following.value).toBe(false);
     expect(session.selection.value).toMatchObject({ errorType: "NameError", taskId: null, sampleIndex: null });
+  });
+
+  test("plays a recorded run without the engine, gives way to a live one, and is empty after a reset", async () => {
+    const { session } = openSession("", { steps: 2 });
+    await session.playRecording(FIRST_RECORDING);
+    expect(session.source.value).toBe("recorded");
+    session.player.value?.toTheEnd();
+    expect(session.run.steps).toHaveLength(100);
+    expect((await session.exportFiles()).map(({ path }) => path)).toContain("run.json");
+    await session.open();
+    expect(session.run.steps).toHaveLength(100); // opening the GPU leaves what is played alone
+    await session.start();
+    expect([session.source.value, session.player.value]).toEqual(["live", null]);
+    expect(session.run.steps).toHaveLength(2);
+    await session.reset();
+    expect([session.source.value, session.state.value, session.events.length]).toEqual(["none", "ready", 0]);
+  });
+
+  test("says in place what a recording lacks, and goes on", async () => {
+    const { session } = openSession();
+    await session.playRecording({ ...FIRST_RECORDING, path: "problems/demo.jsonl" });
+    expect(session.notice.value).toContain("problems/demo.jsonl: expected a zip of a run");
+    expect(session.source.value).toBe("none");
+  });
+
+  test("follows the pair of the moment that a recorded run is wound to", async () => {
+    const { session } = openSession();
+    await session.playRecording(FIRST_RECORDING);
+    session.player.value?.pause();
+    session.player.value?.seek(30_000);
+    const last = session.run.steps.at(-1)?.step;
+    const { taskId, sampleIndex } = session.selection.value;
+    const pair = session.run.pairs.get(taskId ?? "")?.[0];
+    expect([pair?.step, pair?.rejected_index]).toEqual([last, sampleIndex]);
   });
 
   test("keeps the URL with its settings", async () => {

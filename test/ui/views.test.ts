@@ -110,6 +110,7 @@ describe("long lists", () => {
     const [found, ...more] = filterAnswers(run, { phase: "exam", outcome: "", text: "return 9999" });
     expect(more).toEqual([]);
     expect(promptOf(found)).toBe("# Add.\ndef add(a):\n");
+    expect(promptOf({ ...found, solution: "def add(a): ..." })).toBeNull();
   });
 });
 
@@ -168,6 +169,7 @@ describe("why a pair was trained", () => {
     expect(whyPair({ ...pair, source: "replay" }, 9).join(" ")).toContain("still found NameError");
     expect(whyPair({ ...pair, window: [0, 9] }, 9).join(" ")).toContain("no window");
     expect(whyPair({ ...pair, origin: "codeflow" }, 9).join(" ")).toContain("repaired this answer itself");
+    expect(whyPair({ ...pair, rejected_mask: [0, 1, 1] }, 9).at(-1)).toContain("counts 2 of its 3 tokens");
     const { rejected_index: _, ...sft } = pair;
     expect(whyPair(sft, 9)[0]).toContain("SFT");
   });

@@ -33,7 +33,7 @@ function matches({ task_id, solution }: Answer, sought: string): boolean {
   return `${task_id} `.toLowerCase().startsWith(`${sought} `) || solution.toLowerCase().includes(sought);
 }
 
-/** The program without what the model wrote: what it was asked. */
-export function promptOf({ solution, completion }: Answer): string {
-  return solution.endsWith(completion) ? solution.slice(0, solution.length - completion.length) : solution;
+/** The program without what the model wrote: what it went on from. null where it was asked in another way (as in a chat). */
+export function promptOf({ solution, completion }: Answer): string | null {
+  return completion !== "" && solution.endsWith(completion) ? solution.slice(0, solution.length - completion.length) : null;
 }

@@ -105,11 +105,13 @@ function Logps({ answer }: { answer: Answer }) {
     failure.value = null;
   }, [keyOf(answer)]);
   const adapter = session.adapters.value.at(-1);
-  const missing = whyNot(session);
+  const prompt = promptOf(answer);
+  const missing = prompt === null ? "The run does not keep the chat in which this was asked." : whyNot(session);
   const compute = async () => {
+    if (prompt === null) return;
     try {
-      const base = await session.score(promptOf(answer), answer.completion, null);
-      scored.value = { base, trained: adapter ? await session.score(promptOf(answer), answer.completion, adapter.id) : null };
+      const base = await session.score(prompt, answer.completion, null);
+      scored.value = { base, trained: adapter ? await session.score(prompt, answer.completion, adapter.id) : null };
     } catch (error) {
       failure.value = error instanceof Error ? error.message : String(error);
     }
