@@ -2,11 +2,13 @@
 // and read back every few steps; a finished sample's place goes to the next request. What is drawn for a request depends on
 // (seed, its stream, how many tokens it has) alone, and no sum depends on the batch: same seed, same answers, in any order.
 
-import type { Gpu } from "../gpu/gpu.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import { type Gpu, GpuFailure } from "../gpu/gpu.ts";
+import { numel, type Tensor } from "../gpu/tensor.ts";
 import { InputError } from "../input_error.ts";
 import { advanceRows } from "../kernels/advance_rows.ts";
 import { sampleToken } from "../kernels/sample_token.ts";
+import { sumOfSquares } from "../kernels/sum_of_squares.ts";
+import { sumPartials } from "../kernels/sum_partials.ts";
 import {
   type Activations,
   type ActivationsOptions,
@@ -53,6 +55,8 @@ export interface GenerateOptions {
 }
 
 const STEPS_PER_READBACK = 8;
+/** Parts in which the logits are looked at. */
+const PARTIALS = 1024;
 const PREFILL_TOKENS = 512;
 
 /** A sample in flight. */
@@ -177,6 +181,9 @@ interface DecodeState {
   readonly counts: Tensor; // u32 [B]
   readonly limits: Tensor; // u32 [B]
   readonly history: Tensor; // u32 [B, maxNewTokens]
+  /** For counting NaN and infinity among the logits. */
+  readonly partials: Tensor; // [P, 2]
+  readonly sums: Tensor; // [2]
 }
 
 /** Bytes that decoding B rows takes besides the activations. */
@@ -191,6 +198,8 @@ function layOutState(config: ModelConfig, B: number, maxNewTokens: number, alloc
     counts: alloc("counts", [B], "u32"),
     limits: alloc("limits", [B], "u32"),
     history: alloc("history", [B, maxNewTokens], "u32"),
+    partials: alloc("partial sums", [PARTIALS, 2]),
+    sums: alloc("sums", [2]),
   };
 }
 
@@ -250,7 +259,12 @@ async function decode(
   for (let step = 0; step < Math.min(STEPS_PER_READBACK, maxNewTokens - longest); step++) {
     decodeStep(gpu, model, adapter, activations, state, { tokens: B, keys: keys + step * B }, { temperature, seed });
   }
-  const sampled = await gpu.readU32(state.history);
+  const logits = rowsOf(state.logits, B);
+  sumOfSquares(gpu, { x: { ...logits, shape: [numel(logits.shape)] } }, { partials: state.partials });
+  sumPartials(gpu, { partials: state.partials }, { sums: state.sums });
+  const [sampled, [, bad = 0]] = await Promise.all([gpu.readU32(state.history), gpu.read(state.sums)]);
+  // Text drawn from them would look like any other; what went bad before stays bad in the keys and values, so the last logits tell.
+  if (bad > 0) throw new GpuFailure(`${bad} logits are NaN or infinity while answers are written`);
   rows.forEach((row, b) => {
     const to = Math.min(row.ids.length + STEPS_PER_READBACK, maxNewTokens);
     for (let i = row.ids.length; i < to; i++) row.ids.push(sampled[b * maxNewTokens + i]!);

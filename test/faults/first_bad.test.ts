@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Gpu, GpuFailure } from "../../src/gpu/gpu.ts";
 import type { Tensor } from "../../src/gpu/tensor.ts";
+import { generate } from "../../src/model/generate.ts";
 import { createAdapter } from "../../src/model/lora.ts";
 import { loadModel } from "../../src/model/model.ts";
 import { DEFAULT_OPTIONS } from "../../src/train/objectives.ts";
@@ -88,4 +89,18 @@ test("NaN in the optimiser's moments is a failure of the GPU that names them: no
   await expect(trainer.step(batch)).rejects.toThrow(
     new GpuFailure(`exp_avg holds NaN or infinity after update ${trainer.optimizer.steps + 1}`),
   );
+});
+
+test("NaN in a weight while answers are written is a failure of the GPU: no text is drawn from it", { timeout: 60_000 }, async () => {
+  const write = async () => {
+    const requests = [{ promptIds: [1, 2, 3], stream: 1 }];
+    for await (const _ of generate(gpu, model, null, requests, { temperature: 1, maxNewTokens: 4, seed: 1, stop: [] }));
+  };
+  await write();
+  const { norm } = model;
+  const before = await gpu.readU32(norm);
+  gpu.write(norm, NAN);
+  await expect(write()).rejects.toThrow(/^\d+ logits are NaN or infinity while answers are written$/);
+  gpu.write(norm, before);
+  await write();
 });
