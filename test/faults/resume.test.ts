@@ -168,3 +168,13 @@ test("a step without finite numbers is the same after going on", async () => {
   expect(steps[1]).toBeNaN();
   expect(await pull(await readStoredRun(folder))).toEqual(steps);
 });
+
+test("IterPref, whose repairs are sittings of their own: killed anywhere, the same files", async () => {
+  const settings = fakeConfig({ ...SMALL, codeflow_n: 2, codeflow_rounds: 3 }, "iterpref");
+  const folder = new MemoryFolder();
+  const once = await process(folder, settings);
+  expect(once["samples.jsonl"]).toContain('"phase":"repair"');
+  for (let at = 2; at <= folder.operations; at += 5) {
+    expect(await killedAt([{ at, tornAt: [0, 0.5, 1][at % 3]! }], settings), `killed at operation ${at}`).toEqual(once);
+  }
+});
