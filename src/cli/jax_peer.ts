@@ -1,14 +1,14 @@
 // jax-js on the same adapter: the peer of `bench gemm --peer jax-js`. It looks for WebGPU where a browser has it.
 
 import type { GemmPeer, GemmShape } from "../bench/gemm.ts";
+import { showDawnAsBrowsersDo } from "../gpu/device.ts";
 import { InputError } from "../input_error.ts";
 
 const ROUNDS = 3;
 
 /** Opens jax-js on the adapter that Dawn has given the engine. */
 export async function openJaxPeer(): Promise<GemmPeer> {
-  if (!globalThis.errataDawn) throw new Error("the device must be open before its peer");
-  Object.defineProperty(globalThis, "navigator", { value: { gpu: globalThis.errataDawn, userAgent: "Node" }, configurable: true });
+  showDawnAsBrowsersDo();
   const jax = await import("@jax-js/jax").catch(() => {
     throw new InputError("--peer jax-js needs the development dependencies: run npm install.");
   });

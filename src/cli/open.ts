@@ -5,6 +5,7 @@ import { findChromium, softwareDriver } from "../../scripts/find_chromium.mjs";
 import type { Engine } from "../ap2o/engine_student.ts";
 import { type AdapterInfo, openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
+import type { TileChoices } from "../gpu/tiles.ts";
 import { InputError } from "../input_error.ts";
 import { CHECKPOINTS } from "../model/activations.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -63,6 +64,8 @@ export async function openEngine(
   const files = await openModelFiles(values.model, values["hub-url"], progress);
   const recorded = values.kernels === null ? null : recordedTiles(callerPath(values.kernels));
   const { gpu, adapter } = await openGpu();
+  progress.show("choosing kernels");
+  gpu.tiles = recorded ?? (await chosenTiles(gpu, adapter));
   const onProgress = (done: number, total: number) => progress.show(`loading ${files.id}: ${done} of ${total} tensors`);
   const memory = { budget: values["memory-budget"] === null ? null : values["memory-budget"] * 1e9, checkpoint: values.checkpoint };
   const check = async (model: Pick<Model, "id" | "config" | "tokenizer">) => {
@@ -72,11 +75,13 @@ export async function openEngine(
     if (complaint !== null) throw new InputError(complaint);
   };
   const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress, check });
-  progress.show("choosing kernels");
-  gpu.tiles =
-    recorded ?? (gpu.software ? {} : await tunedTiles(gpu, model.config, tuningKey(adapter, `node ${process.version}`), tileCache()));
   progress.say(`${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`);
   return { gpu, model, device: adapter, memory };
+}
+
+/** Kernels measured once on this machine; the defaults where the adapter is the processor: compiling the candidates costs it seconds. */
+async function chosenTiles(gpu: Gpu, adapter: AdapterInfo): Promise<TileChoices> {
+  return gpu.software ? {} : tunedTiles(gpu, tuningKey(adapter, `node ${process.version}`), tileCache());
 }
 
 /** Opens the device. Throws an InputError where there is none. */

@@ -53,3 +53,9 @@ async function requestDawnAdapter(powerPreference: GPUPowerPreference): Promise<
   globalThis.errataDawn ??= create([]);
   return globalThis.errataDawn.requestAdapter({ powerPreference });
 }
+
+/** Puts Dawn where a browser has WebGPU, for libraries that look for it there. A device must be open. */
+export function showDawnAsBrowsersDo(): void {
+  if (!globalThis.errataDawn) throw new Error("Dawn is not open.");
+  Object.defineProperty(globalThis, "navigator", { value: { gpu: globalThis.errataDawn, userAgent: "Node" }, configurable: true });
+}

@@ -9,7 +9,6 @@ import { shaders } from "../gpu/shaders.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { classOf, PRODUCTS, type Product, TILES, type Tile, type TileChoices } from "../gpu/tiles.ts";
 import { normal } from "../random.ts";
-import type { ModelConfig } from "./config.ts";
 import { linearBackwardInTiles, linearInTiles } from "./matrix.ts";
 
 /** Where choices are kept from one session to the next. */
@@ -20,6 +19,8 @@ export interface TileStore {
 
 /** Rows of the products that are timed, one for each class. */
 const ROWS = [8, 64, 512];
+/** Their widths, Qwen2.5-Coder-0.5B's: choices are the adapter's, not a model's. */
+const WIDTH = { C: 896, F: 4864 };
 /** Rows, K and N of the product that is compared: no multiple of any tile. */
 const CHECKED = [37, 100, 133] as const;
 const ROUNDS = 3;
@@ -33,10 +34,10 @@ export function tuningKey({ vendor, architecture, description }: AdapterInfo, ru
 }
 
 /** The stored choices, or measured ones, which are then stored. */
-export async function tunedTiles(gpu: Gpu, config: ModelConfig, key: string, store: TileStore, signal?: AbortSignal): Promise<TileChoices> {
+export async function tunedTiles(gpu: Gpu, key: string, store: TileStore, options: MeasureOptions = {}): Promise<TileChoices> {
   const stored = readTiles(await store.read(key));
   if (stored) return stored;
-  const tiles = await measureTiles(gpu, config, signal);
+  const tiles = await measureTiles(gpu, options);
   await store.write(key, JSON.stringify(tiles));
   return tiles;
 }
@@ -53,8 +54,18 @@ export function readTiles(text: string | null): TileChoices | null {
   }
 }
 
-/** Times the candidates at the model's widest layer. */
-export async function measureTiles(gpu: Gpu, { C, F }: ModelConfig, signal?: AbortSignal, rowCounts = ROWS): Promise<TileChoices> {
+interface MeasureOptions {
+  readonly C?: number;
+  readonly F?: number;
+  readonly rowCounts?: readonly number[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Times the candidates at the widest layer of a model. */
+export async function measureTiles(
+  gpu: Gpu,
+  { C = WIDTH.C, F = WIDTH.F, rowCounts = ROWS, signal }: MeasureOptions = {},
+): Promise<TileChoices> {
   const choices: Record<string, Tile> = {};
   for (const product of PRODUCTS) {
     const trusted = await trustedTiles(gpu, product);

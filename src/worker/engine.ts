@@ -14,12 +14,14 @@ import { readConfig } from "../model/config.ts";
 import { bytesFiles, type ModelFiles, readJson } from "../model/files.ts";
 import { freeModel, loadModel } from "../model/model.ts";
 import { type AdapterFile, readAdapter, writeAdapter } from "../model/peft.ts";
+import { tunedTiles, tuningKey } from "../model/tuner.ts";
 import { SandboxJudge } from "../python/sandbox_judge.ts";
 import type { RunEvent } from "../records.ts";
 import { carefulKeeper, reasonOf } from "../storage/careful_keeper.ts";
 import { opfsFolder } from "../storage/opfs_folder.ts";
 import { RunShelf } from "../storage/run_shelf.ts";
 import type { RunHead, RunKeeper, StoredRun } from "../storage/run_store.ts";
+import { tileStore } from "../storage/tile_store.ts";
 import { readProblems } from "../tasks/formats.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
@@ -162,7 +164,15 @@ export class EngineDriver {
     device.lost.then(() => {
       if (this.#engine?.gpu === gpu) void this.#reopenIdle();
     });
+    if (!before && !gpu.software) await this.#chooseKernels(gpu, adapter); // a processor takes the defaults: compiling the candidates costs it seconds
     await this.#loadModel(gpu, adapter, source, dtype);
+  }
+
+  async #chooseKernels(gpu: Gpu, adapter: AdapterInfo): Promise<void> {
+    const label = "Choosing kernels for this GPU";
+    this.#send({ type: "progress", label, done: 0, total: 1 });
+    gpu.tiles = await tunedTiles(gpu, tuningKey(adapter, navigator.userAgent), tileStore());
+    this.#send({ type: "progress", label, done: 1, total: 1 });
   }
 
   /** A device that is lost while no run goes on is replaced at once; a run sees to it itself. */

@@ -1,12 +1,9 @@
 // The tuner: whichever tile it takes is one whose bits it has compared, and what it took once is not measured again.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { QWEN_05B } from "../../src/bench/random_model.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
 import { classOf, TILES } from "../../src/gpu/tiles.ts";
 import { measureTiles, readTiles, trustedTiles, tunedTiles, tuningKey } from "../../src/model/tuner.ts";
-
-const SMALL = { ...QWEN_05B, C: 96, F: 160 };
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -39,7 +36,7 @@ test("a tile that gives other bits is not trusted", async () => {
 });
 
 test("each class gets a tile", async () => {
-  const choices = await measureTiles(gpu, SMALL, undefined, [8, 64]);
+  const choices = await measureTiles(gpu, { C: 96, F: 160, rowCounts: [8, 64] });
   expect(Object.keys(choices)).toEqual(["linear 1-8 rows", "linear 9-64 rows", "linear_backward 1-8 rows", "linear_backward 9-64 rows"]);
   for (const tile of Object.values(choices)) expect(TILES).toContain(tile);
 });
@@ -51,12 +48,15 @@ test("stored choices are taken as they are; what is no choice is measured anew a
   const store = new Map([[key, '{"linear 65+ rows":"8x4"}']]);
   const files = { read: async (k: string) => store.get(k) ?? null, write: async (k: string, text: string) => void store.set(k, text) };
   const before = gpu.counters.dispatches;
-  expect(await tunedTiles(gpu, SMALL, key, files)).toEqual({ "linear 65+ rows": "8x4" });
+  expect(await tunedTiles(gpu, key, files)).toEqual({ "linear 65+ rows": "8x4" });
   expect(gpu.counters.dispatches).toBe(before);
-  store.set(key, '{"linear 65+ rows":"9x9"}');
-  const measured = await tunedTiles(gpu, SMALL, key, files);
-  expect(Object.keys(measured)).toHaveLength(6);
-  expect(readTiles(store.get(key)!)).toEqual(measured);
+  const few = { C: 96, F: 160, rowCounts: [64] };
+  for (const text of ['{"linear 65+ rows":"9x9"}', "no JSON", "null"]) {
+    store.set(key, text);
+    const measured = await tunedTiles(gpu, key, files, few);
+    expect(Object.keys(measured)).toHaveLength(2);
+    expect(readTiles(store.get(key)!)).toEqual(measured);
+  }
 });
 
 test("the GPU takes the choices and tells what it took", () => {
