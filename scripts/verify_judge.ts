@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as v from "valibot";
 import { judgeRequest } from "../src/ap2o/sit.ts";
 import { openBrowserJudge } from "../src/cli/judge_browser.ts";
 import type { Judge, JudgeOptions, JudgeRequest, Verdict } from "../src/python/judge.ts";
@@ -199,6 +200,36 @@ function sampleOf(row: ReturnType<typeof readRows>[number]): { taskId: string; c
     throw new Error("a sample lacks its fields");
   return { taskId: String(value.task_id), completion: String(value.completion) };
 }
+
+// -- answers of two models to MBPP, with the error types that CPython gave ----------------------------------------------------------
+
+const EXAMS = ["qwen25coder-0.5b_fence_t1.0_24x8.jsonl", "smollm2-135m_fence_t0.6_105x6.jsonl"];
+const ExamRow = v.object({ task_id: v.string(), solution: v.string(), error_type: v.string() });
+
+const exams: Step = {
+  name: "exams",
+  title: "Error types of recorded answers",
+  needs: ["mbpp.jsonl", ...EXAMS.map((file) => `real-exams/${file}`)],
+  run: async ({ data, say }) => {
+    const byId = problemsById(load(data("mbpp.jsonl")));
+    const rows = EXAMS.flatMap((file) => readRows(readFileSync(data(`real-exams/${file}`)), file)).map((row) =>
+      v.parse(ExamRow, "value" in row ? row.value : null),
+    );
+    const requests = rows.map(({ task_id, solution }) => judgeRequest(byId.get(task_id)!, solution, 1000));
+    const verdicts = await withJudge(2, (judge) => judged(judge, requests, say));
+    const differing = rows.flatMap(({ task_id, error_type }, i) => {
+      const { errorType, message } = verdicts[i]!;
+      return errorType === error_type ? [] : [`| ${task_id} | ${error_type || "passed"} | ${errorType || "passed"} | ${cell(message)} |`];
+    });
+    const passes = rows.filter(({ error_type }, i) => (error_type === "") === (verdicts[i]!.verdict === "pass")).length;
+    const summary = `${rows.length} answers of Qwen2.5-Coder-0.5B and SmolLM2-135M to MBPP, judged before by a CPython on the host: ${passes} have the same outcome, ${rows.length - differing.length} the same error type.`;
+    const table = `| answer | recorded | here | found here |\n|---|---|---|---|\n${differing.join("\n")}`;
+    return {
+      markdown: differing.length > 0 ? `${summary}\n\n${table}` : summary,
+      missed: passes / rows.length < 0.99 ? ["recorded answers: fewer than 99 % have the same outcome"] : [],
+    };
+  },
+};
 
 // -- canonical solutions ---------------------------------------------------------------------------------------------------------
 
@@ -402,5 +433,5 @@ export const part = {
   title: "The judge",
   about:
     "Made by `npm run verify -- judge`: Pyodide 314.0.7 in a headless Chromium on Linux, two cores. The data lie outside the repository (`--data DIR`).",
-  steps: [hostile, escapes, agreement, canonical, speed, fuzz],
+  steps: [hostile, escapes, agreement, exams, canonical, speed, fuzz],
 };
