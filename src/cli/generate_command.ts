@@ -6,7 +6,7 @@ import type { Model } from "../model/model.ts";
 import { streamOf } from "../random.ts";
 import type { Command } from "./command.ts";
 import { listFlag, numberFlag, readNumber, switchFlag, textFlag } from "./flags.ts";
-import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine } from "./open.ts";
+import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, readAdapterFlag } from "./open.ts";
 
 const flags = {
   ...MODEL_FLAGS,
@@ -23,6 +23,9 @@ const flags = {
   seed: numberFlag("S", "seed of the random draws", 0, { integer: true, min: 0 }),
 } as const;
 
+/** Samples in the making at once. */
+const BATCH = 64;
+
 export const generateCommand: Command<typeof flags> = {
   name: "generate",
   summary: "text from a prompt",
@@ -33,15 +36,21 @@ tokenised with the tokenizer's own special tokens, such as Llama's first one. A 
   flags,
   run: async (values, { print, progress, interrupted }) => {
     if ((values.prompt === null) === (values["prompt-ids"] === null)) throw new InputError("Give either --prompt or --prompt-ids.");
-    const engine = await openEngine(values, progress);
+    let promptIds: readonly number[] = [];
+    const batch = Math.min(values.n, BATCH);
+    const engine = await openEngine(values, progress, async (model) => {
+      promptIds = values["prompt-ids"] ?? encodePrompt(model, values.prompt ?? "", values.chat);
+      const lora = (await readAdapterFlag(values.adapter, model.config))?.config ?? null;
+      return { lora, sampling: { batch, longestPrompt: promptIds.length, maxNewTokens: values["max-new-tokens"] } };
+    });
     const adapter = await openAdapter(engine, values.adapter);
-    const promptIds = values["prompt-ids"] ?? encodePrompt(engine.model, values.prompt ?? "", values.chat);
     const model = values["ignore-end-token"] ? withoutEnd(engine.model) : engine.model;
     const requests = Array.from({ length: values.n }, (_, i) => ({ promptIds, stream: streamOf(`generate/${i}`) }));
     const options = { temperature: values.temperature, maxNewTokens: values["max-new-tokens"], seed: values.seed, stop: [] };
     const lines: string[] = [];
     for await (const { index, text, ids, ended } of generate(engine.gpu, model, adapter, requests, {
       ...options,
+      batch,
       signal: interrupted,
     })) {
       lines[index] = JSON.stringify({ text, ids, ended });
@@ -53,7 +62,7 @@ tokenised with the tokenizer's own special tokens, such as Llama's first one. A 
 
 const withoutEnd = (model: Model): Model => ({ ...model, config: { ...model.config, eosTokenIds: [] } });
 
-function encodePrompt({ tokenizer }: Model, prompt: string, chat: boolean): number[] {
+function encodePrompt({ tokenizer }: Pick<Model, "tokenizer">, prompt: string, chat: boolean): number[] {
   if (chat) return tokenizer.encode(tokenizer.renderChat([{ role: "user", content: prompt }], true)); // the template writes special tokens itself
   return tokenizer.encode(prompt, { addSpecial: true });
 }

@@ -33,7 +33,7 @@ const SMALL_FILES = ["config.json", "generation_config.json", "tokenizer.json", 
 const INDEX = "model.safetensors.index.json";
 
 /** "owner/name", "owner/name@revision", and either with a file behind it: "owner/name/model.gguf". */
-const HUB_ID = /^([\w.-]+\/[\w.-]+?)(?:@([\w.-]+))?(?:\/([\w./-]+\.gguf))?$/i;
+const HUB_ID = /^([\w.-]+\/[\w.-]+?)(?:@([\w.-]+))?(?:\/(.+\.gguf))?$/i;
 
 export const isHubId = (name: string): boolean => HUB_ID.test(name);
 export const isAddress = (name: string): boolean => /^https?:\/\//.test(name);
@@ -50,9 +50,11 @@ export async function findRemoteModel(name: string, options: HubOptions = {}): P
   const hub = (options.hub ?? PUBLIC_HUB).replace(/\/+$/, "");
   const response = await request(`${hub}/api/models/${repository}/tree/${revision}?recursive=true`, name, options);
   const listed = readListing(await response.json().catch(() => null), name);
-  const files = listed.map(({ path, ...rest }) => ({ path, url: `${hub}/${repository}/resolve/${revision}/${path}`, ...rest }));
+  const files = listed.map(({ path, ...rest }) => ({ path, url: `${hub}/${repository}/resolve/${revision}/${encodePath(path)}`, ...rest }));
   return { id: name, files: gguf === undefined ? modelFiles(name, files) : oneFile(name, files, gguf) };
 }
+
+const encodePath = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
 
 /** Headers of requests to the hub. */
 export const hubHeaders = (token: string | null | undefined): Record<string, string> => (token ? { Authorization: `Bearer ${token}` } : {});
@@ -123,7 +125,7 @@ async function modelBelow(address: string, signal: AbortSignal | undefined): Pro
   const gguf = /\.gguf$/i.test(new URL(address).pathname);
   const base = gguf ? address.slice(0, address.lastIndexOf("/") + 1) : address.replace(/\/*$/, "/");
   const sums = await readSums(`${base}SHA256SUMS`, signal);
-  const file = (path: string): RemoteFile => ({ path, url: base + path, bytes: null, checksum: sums?.get(path) ?? null });
+  const file = (path: string): RemoteFile => ({ path, url: base + encodePath(path), bytes: null, checksum: sums?.get(path) ?? null });
   if (gguf) return { id: address, files: [file(decodeURIComponent(address.slice(base.length)))] };
   if (sums) return { id: address, files: modelFiles(address, [...sums.keys()].map(file)) };
   const index = await textOrNull(base + INDEX, signal);

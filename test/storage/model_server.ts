@@ -93,7 +93,7 @@ export async function openModelServer(): Promise<ModelServer> {
     else if (api) {
       response.setHeader("access-control-allow-origin", "*");
       listing(response, api);
-    } else void file(request, response, repository ? `${repository}/${path}` : url.pathname.slice(1));
+    } else void file(request, response, decodeURIComponent(repository ? `${repository}/${path}` : url.pathname.slice(1)));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

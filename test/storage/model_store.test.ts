@@ -154,9 +154,9 @@ describe("what a model consists of", () => {
 
   test("a GGUF file is named with its repository, and opens as a folder", async () => {
     const gguf = readBytes("gguf/tiny-llama3.gguf");
-    server.files.set("owner/gguf/tiny.gguf", gguf);
-    await expect(load("owner/gguf")).rejects.toThrow("found none; name one of its GGUF files: owner/gguf/tiny.gguf.");
-    const files = await load("owner/gguf/tiny.gguf");
+    server.files.set("owner/gguf/sub folder/tiny#1.gguf", gguf);
+    await expect(load("owner/gguf")).rejects.toThrow("found none; name one of its GGUF files: owner/gguf/sub folder/tiny#1.gguf.");
+    const files = await load("owner/gguf/sub folder/tiny#1.gguf");
     expect(await contentOf(files, "config.json")).not.toBeNull();
     await expect(load("owner/gguf/other.gguf")).rejects.toThrow("the repository has no file other.gguf.");
   });
