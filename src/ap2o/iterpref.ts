@@ -14,7 +14,7 @@ import type { Student } from "./student.ts";
 /** codeflow: both answers are of one chain. fallback: a failed answer and the passed answer of the exam that is nearest to it. */
 export type PairOrigin = "codeflow" | "fallback";
 
-/** A pair by sample indices of its problem; the index of a repaired answer is beyond the exam's. */
+/** A pair of two answers of a problem; the sample_index of a repaired one is beyond the exam's. */
 export interface FocalPair {
   task_id: string;
   chosen: Answer;
@@ -41,21 +41,19 @@ export function pairsOfChains(
 ): FocalPair[] {
   return chains.flatMap((chain): FocalPair[] => {
     const { task_id, sample_index } = chain.failed;
+    const of = (chosen: Answer, rejected: Answer, origin: PairOrigin, versions: number): FocalPair[] => [
+      { task_id, chosen, rejected, error_type: errorTypeOf(rejected, rule), origin, versions },
+    ];
     if (passed(chain)) {
-      const versions = [chain.failed, ...chain.steps.slice(0, -1)].filter(({ error_type }) => error_type !== "");
-      const rejected = versions[integer(seed, streamOf(`codeflow/rejected/${task_id}/${sample_index}`), 0, versions.length)]!;
       const chosen = chain.steps.at(-1)!;
       if (chosen.ended === "length") return []; // never chosen
-      return [pair(chosen, rejected, "codeflow", versions.length)];
+      const versions = [chain.failed, ...chain.steps.slice(0, -1)].filter(({ error_type }) => error_type !== "");
+      const drawn = integer(seed, streamOf(`codeflow/rejected/${task_id}/${sample_index}`), 0, versions.length);
+      return of(chosen, versions[drawn]!, "codeflow", versions.length);
     }
     const candidates = passedAnswers?.get(task_id) ?? [];
-    if (candidates.length === 0) return [];
-    return [pair(nearest(chain.failed, candidates), chain.failed, "fallback", 1)];
+    return candidates.length === 0 ? [] : of(nearest(chain.failed, candidates), chain.failed, "fallback", 1);
   });
-
-  function pair(chosen: Answer, rejected: Answer, origin: PairOrigin, versions: number): FocalPair {
-    return { task_id: rejected.task_id, chosen, rejected, error_type: errorTypeOf(rejected, rule), origin, versions };
-  }
 }
 
 /** Of equally near ones the first. */
@@ -123,39 +121,61 @@ export interface FocalPairInputs {
 
 /** Lets the model repair failed answers of the exam and makes pairs of what comes out, without those that the paper drops. */
 export async function* focalPairs(inputs: FocalPairInputs): AsyncGenerator<RunEvent, { pairs: FocalPair[]; yields: CodeflowYield }> {
-  const { notebook, config, student, judge } = inputs;
-  const answers = new Map(inputs.exam.flat().map((answer) => [`${answer.task_id} ${answer.sample_index}`, answer]));
-  const answerOf = (task_id: string, index: number) => answers.get(`${task_id} ${index}`)!;
-  const failures = notebook.problems.flatMap(({ task_id, failed }) => {
-    const problem = inputs.problems.find(({ taskId }) => taskId === task_id)!;
-    const some = shuffled(failed, config.seed, streamOf(`codeflow/${task_id}`)).slice(0, config.codeflow_n || failed.length);
-    return some.map(({ sample_index }) => ({ problem, failed: answerOf(task_id, sample_index) }));
-  });
+  const { config, student } = inputs;
+  const failures = failuresOf(inputs);
   const chains = yield* repair(failures, { ...repairOptions(config), renderChat: student.renderChat }, inputs.sit);
-  const passedAnswers = notebook.problems.map(
-    ({ task_id, passed: indices }) => [task_id, indices.map((i) => answerOf(task_id, i))] as const,
-  );
-  const made = pairsOfChains(chains, config.codeflow_fallback ? new Map(passedAnswers) : null, config);
-  const same = await judge.judge(made.map(({ chosen, rejected }) => sameProgramRequest(chosen.solution, rejected.solution)));
-  const yields: CodeflowYield = {
+  const made = pairsOfChains(chains, config.codeflow_fallback ? passedAnswersOf(inputs) : null, config);
+  const reasons = await dropReasons(made, inputs);
+  const pairs = made.filter((_, i) => reasons[i] === null);
+  const passedBy = (round: number) => chains.filter((chain) => passed(chain) && chain.steps.length <= round).length;
+  const yields = {
     failures: failures.length,
-    passedByRound: Array.from(
-      { length: config.codeflow_rounds },
-      (_, r) => chains.filter((c) => passed(c) && c.steps.length <= r + 1).length,
-    ),
-    pairs: { codeflow: 0, fallback: 0 },
-    dropped: {},
+    passedByRound: Array.from({ length: config.codeflow_rounds }, (_, r) => passedBy(r + 1)),
+    pairs: {
+      codeflow: pairs.filter(({ origin }) => origin === "codeflow").length,
+      fallback: pairs.filter(({ origin }) => origin === "fallback").length,
+    },
+    dropped: countEach(reasons.filter((reason) => reason !== null)),
   };
-  const pairs = made.filter((pair, i) => {
-    const problem = inputs.problems.find(({ taskId }) => taskId === pair.task_id)!;
+  return { pairs, yields };
+}
+
+/** Of each problem's failed answers so many as are to be repaired, drawn by the seed. */
+function failuresOf({ notebook, exam, problems, config }: FocalPairInputs): { problem: Problem; failed: Answer }[] {
+  const answers = byTask(exam);
+  return notebook.problems.flatMap(({ task_id, failed }) => {
+    const problem = problems.find(({ taskId }) => taskId === task_id)!;
+    const some = shuffled(failed, config.seed, streamOf(`codeflow/${task_id}`)).slice(0, config.codeflow_n || failed.length);
+    return some.map(({ sample_index }) => ({ problem, failed: answers.get(task_id)![sample_index]! }));
+  });
+}
+
+function passedAnswersOf({ notebook, exam }: FocalPairInputs): Map<string, Answer[]> {
+  const answers = byTask(exam);
+  return new Map(notebook.problems.map(({ task_id, passed: indices }) => [task_id, indices.map((i) => answers.get(task_id)![i]!)]));
+}
+
+/** The exam's answers by task; each task's are in the order of their sample_index. */
+function byTask(exam: FocalPairInputs["exam"]): Map<string, readonly Answer[]> {
+  return new Map(exam.map((answers) => [answers[0]!.task_id, answers]));
+}
+
+/** Why each pair is dropped, or null. */
+async function dropReasons(pairs: readonly FocalPair[], { problems, config, student, judge }: FocalPairInputs): Promise<(string | null)[]> {
+  const same = await judge.judge(pairs.map(({ chosen, rejected }) => sameProgramRequest(chosen.solution, rejected.solution)));
+  return pairs.map((pair, i) => {
+    if (same[i]!.verdict === "pass") return "equal syntax trees";
+    const problem = problems.find(({ taskId }) => taskId === pair.task_id)!;
     const { prompt } = questionOf(problem, config.prompt_style, student.renderChat);
     const { tokens } = student.compare({ prompt, chosen: pair.chosen.completion, rejected: pair.rejected.completion }, config.focal_diff);
-    const reason = same[i]!.verdict === "pass" ? "equal syntax trees" : dropReason(pair, tokens);
-    if (reason === null) yields.pairs[pair.origin]++;
-    else yields.dropped[reason] = (yields.dropped[reason] ?? 0) + 1;
-    return reason === null;
+    return dropReason(pair, tokens);
   });
-  return { pairs, yields };
+}
+
+function countEach(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
 }
 
 function repairOptions(config: RunConfig): Omit<RepairOptions, "renderChat"> {
