@@ -52,7 +52,7 @@ function FollowChoice({ run }: { run: RunState }) {
 }
 
 /** So many types fit beside the notebook's title; the rarer ones are in a list. */
-const TYPES_SHOWN = 8;
+const TYPES_SHOWN = 7;
 
 function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; errorType: string | null }) {
   const session = useSession();

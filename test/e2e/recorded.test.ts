@@ -110,6 +110,19 @@ test("view and compared runs are in the address, and a reload keeps them", async
   await page.getByRole("rowheader", { name: /C · H2L without replay/ }).waitFor();
 });
 
+test("choosing another curve draws another", async () => {
+  const picture = () =>
+    page
+      .locator(".chosen-chart canvas")
+      .first()
+      .evaluate((canvas) => canvas instanceof HTMLCanvasElement && canvas.toDataURL());
+  await page.waitForTimeout(500);
+  const before = await picture();
+  await page.getByRole("combobox", { name: "Quiz errors of type" }).selectOption("NameError");
+  await page.waitForTimeout(500);
+  expect(await picture()).not.toBe(before);
+});
+
 test("a problem of the comparison opens its answers; the list draws only what is in sight", async () => {
   await page
     .getByRole("button", { name: /^Demo\// })

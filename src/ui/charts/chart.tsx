@@ -167,7 +167,7 @@ export function Plot({ spec, smoothing, onHover }: PlotProps) {
     };
   }, [onHover, signature, smoothing]);
 
-  useEffect(() => plot.current?.setData(columns(spec, smoothing)), [spec.x.length, spec.x.at(-1), signature]);
+  useEffect(() => plot.current?.setData(columns(spec, smoothing)), [spec]);
 
   return <div class="plot" ref={target} role="img" aria-label={summary(spec)} />;
 }

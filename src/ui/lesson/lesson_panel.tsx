@@ -63,7 +63,8 @@ async function enter(session: Session, step: LessonStep): Promise<void> {
   session.configure({ view: step.view, ...(step.compares && { compare: step.compares }) });
   if (recording && !session.busy.value) {
     await session.playRecording(recording);
-    if (!step.shows.includes("playback")) session.player.value?.toTheExam();
+    session.player.value?.toTheExam();
+    if (step.shows.includes("playback")) session.player.value?.play();
   } else if (step.answers) session.player.value?.toTheEnd();
 }
 
