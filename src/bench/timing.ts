@@ -9,18 +9,25 @@ const ROUNDS = 3;
 const LEAST_MS = 30;
 
 /** Seconds of what `record` records, by the median; `result` is read to wait for it. */
-export async function secondsOf(gpu: Gpu, result: Tensor, record: () => void): Promise<number> {
+export function secondsOf(gpu: Gpu, result: Tensor, record: () => void): Promise<number> {
   const waitFor = { ...result, shape: [1], bytes: 4 };
-  const run = async (repeats: number) => {
-    const start = performance.now();
+  return medianSeconds(async (repeats) => {
     for (let i = 0; i < repeats; i++) record();
     await gpu.read(waitFor);
+  });
+}
+
+/** Seconds of one repeat of `run`, which waits for all of them: the median of a few rounds, each repeated until it is long enough. */
+export async function medianSeconds(run: (repeats: number) => Promise<void>): Promise<number> {
+  const timed = async (repeats: number) => {
+    const start = performance.now();
+    await run(repeats);
     return performance.now() - start;
   };
-  await run(1); // compiles
-  const first = await run(1);
+  await timed(1); // compiles
+  const first = await timed(1);
   const repeats = Math.max(1, Math.ceil(LEAST_MS / first));
   const times = repeats === 1 ? [first] : [];
-  while (times.length < ROUNDS) times.push((await run(repeats)) / repeats);
+  while (times.length < ROUNDS) times.push((await timed(repeats)) / repeats);
   return times.sort((a, b) => a - b)[ROUNDS >> 1]! / 1000;
 }

@@ -1,10 +1,9 @@
 // jax-js on the same adapter: the peer of `bench gemm --peer jax-js`. It looks for WebGPU where a browser has it.
 
 import type { GemmPeer, GemmShape } from "../bench/gemm.ts";
+import { medianSeconds } from "../bench/timing.ts";
 import { showDawnAsBrowsersDo } from "../gpu/device.ts";
 import { InputError } from "../input_error.ts";
-
-const ROUNDS = 3;
 
 /** Opens jax-js on the adapter that Dawn has given the engine. */
 export async function openJaxPeer(): Promise<GemmPeer> {
@@ -13,8 +12,9 @@ export async function openJaxPeer(): Promise<GemmPeer> {
     throw new InputError("--peer jax-js needs the development dependencies: run npm install.");
   });
   const devices = await jax.init();
-  if (!devices.includes("webgpu")) throw new InputError(`--peer jax-js found no WebGPU here, only ${devices.join(", ")}.`);
-  jax.defaultDevice("webgpu");
+  const onGpu = devices.find((name) => /^webgpu$/.test(name));
+  if (!onGpu) throw new InputError(`--peer jax-js found no WebGPU here, only ${devices.join(", ")}.`);
+  jax.defaultDevice(onGpu);
   const { numpy: np, jit } = jax;
   // As both directions are written there: the weight is [N, K], x wᵀ forward and dy w backward.
   const forward = jit((x: InstanceType<typeof np.Array>, w: InstanceType<typeof np.Array>) => np.matmul(x, np.transpose(w)));
@@ -26,17 +26,15 @@ export async function openJaxPeer(): Promise<GemmPeer> {
       const x = np.array(randomValues(rows * inner)).reshape([rows, inner]);
       const w = np.array(randomValues(N * K)).reshape([N, K]);
       const product = direction === "forward" ? forward : backward;
-      const times: number[] = [];
-      for (let round = 0; round <= ROUNDS; round++) {
-        const start = performance.now();
-        const y = product(x.ref, w.ref);
-        await y.blockUntilReady();
-        y.dispose();
-        if (round > 0) times.push(performance.now() - start); // the first compiles
-      }
+      const seconds = await medianSeconds(async (repeats) => {
+        for (let i = 1; i < repeats; i++) product(x.ref, w.ref).dispose();
+        const last = product(x.ref, w.ref);
+        await last.blockUntilReady();
+        last.dispose();
+      });
       x.dispose();
       w.dispose();
-      return times.sort((a, b) => a - b)[ROUNDS >> 1]! / 1000;
+      return seconds;
     },
   };
 }
