@@ -11,6 +11,7 @@ import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
 import { InputError } from "../input_error.ts";
 import { writeAdapter } from "../model/peft.ts";
+import { readTiles } from "../model/tuner.ts";
 import type { RunEvent } from "../records.ts";
 import { differences, hasStoredRun, type RunHead, RunKeeper, readStoredRun, type StoredRun } from "../storage/run_store.ts";
 import type { Problem } from "../tasks/problem.ts";
@@ -109,6 +110,7 @@ kill or a power cut included: the same command with --resume goes on, and gives 
         const exam = values.exam === null ? null : readExam(callerPath(values.exam), examSettings(config, engine, values));
         const head = headOf(values.preset, config, problems, engine, exam?.sha256 ?? null);
         if (stored) {
+          engine.gpu.tiles = readTiles(JSON.stringify(stored.head.kernels)) ?? engine.gpu.tiles;
           checkSame(stored.head, head, path);
           tellDamage(stored, head, progress);
         }
@@ -159,7 +161,13 @@ function lastingStudent(engine: Engine, config: RunConfig, values: ModelValues, 
   return LastingStudent.open({ open, told: (message) => progress.say(`warning: ${message}`), now: () => performance.now() });
 }
 
-function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { model, device }: Engine, exam: string | null): RunHead {
+function headOf(
+  preset: string,
+  config: RunConfig,
+  problems: readonly Problem[],
+  { gpu, model, device }: Engine,
+  exam: string | null,
+): RunHead {
   return {
     id: randomUUID(),
     started: new Date().toISOString(),
@@ -168,6 +176,7 @@ function headOf(preset: string, config: RunConfig, problems: readonly Problem[],
     model: { id: model.id, dtype: model.dtype, sha256: model.sha256 },
     problems: createHash("sha256").update(JSON.stringify({ problems, exam })).digest("hex"),
     device: [device.vendor, device.architecture, device.description].join(" "),
+    kernels: gpu.tiles,
   };
 }
 

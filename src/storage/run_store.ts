@@ -25,6 +25,8 @@ const HeadSchema = v.object({
   /** Checksum of the problems. */
   problems: v.string(),
   device: v.string(),
+  /** The tile of each class of products: the run goes on with the same ones, so that run.json says the same. */
+  kernels: v.record(v.string(), v.string()),
 });
 
 /** What a run was begun with. */

@@ -14,7 +14,7 @@ import { readConfig } from "../model/config.ts";
 import { bytesFiles, type ModelFiles, readJson } from "../model/files.ts";
 import { freeModel, loadModel } from "../model/model.ts";
 import { type AdapterFile, readAdapter, writeAdapter } from "../model/peft.ts";
-import { tunedTiles, tuningKey } from "../model/tuner.ts";
+import { readTiles, tunedTiles, tuningKey } from "../model/tuner.ts";
 import { SandboxJudge } from "../python/sandbox_judge.ts";
 import type { RunEvent } from "../records.ts";
 import { carefulKeeper, reasonOf } from "../storage/careful_keeper.ts";
@@ -254,12 +254,13 @@ export class EngineDriver {
       const { stored, problems, start } = await shelf.open(id);
       if (!v.is(ProblemsSchema, problems))
         throw new InputError("The problems of this run are damaged, so that it cannot go on: delete it.");
-      const { model } = this.#loaded();
+      const { gpu, model } = this.#loaded();
       if (stored.head.model.sha256 !== model.sha256 || stored.head.model.dtype !== model.dtype) {
         const { id: name, dtype } = stored.head.model;
         throw new InputError(`This run was begun with the model ${name} (${dtype}): load that one, then go on.`);
       }
       const config = checkConfig(stored.head.config);
+      gpu.tiles = readTiles(JSON.stringify(stored.head.kernels)) ?? gpu.tiles;
       const adapter = start.length > 0 ? await readAdapter(bytesFiles("start", start), model.config) : null;
       const keeper = await this.#tryToKeep(() => shelf.goOn(id, stored, now));
       await this.#carryOut(stored.head, config, problems, adapter, keeper, stored);
@@ -443,7 +444,7 @@ export class EngineDriver {
   }
 }
 
-async function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { model, device }: Engine): Promise<RunHead> {
+async function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { gpu, model, device }: Engine): Promise<RunHead> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(problems))));
   return {
     id: crypto.randomUUID(),
@@ -453,6 +454,7 @@ async function headOf(preset: string, config: RunConfig, problems: readonly Prob
     model: { id: model.id, dtype: model.dtype, sha256: model.sha256 },
     problems: [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
     device: [device.vendor, device.architecture, device.description].join(" "),
+    kernels: gpu.tiles,
   };
 }
 

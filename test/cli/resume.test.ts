@@ -30,7 +30,7 @@ async function errata(...args: string[]) {
 async function beginRun(): Promise<void> {
   const config = configOf("smoke", "ap2o-h2l", 0, {});
   const model = { id: "errata-demo", dtype: "f32", sha256: "0" };
-  const head = { id: "a", started: "2026-01-01", preset: "smoke", config, model, problems: "0", device: "none" };
+  const head = { id: "a", started: "2026-01-01", preset: "smoke", config, model, problems: "0", device: "none", kernels: {} };
   await (await RunKeeper.begin(diskFolder(join(run, "unfinished")), head, () => 0)).close();
 }
 

@@ -18,6 +18,7 @@ const head: RunHead = {
   model: { id: "fake", dtype: "f32", sha256: "0" },
   problems: "0",
   device: "none",
+  kernels: {},
 };
 
 type Files = Record<string, string>;

@@ -12,7 +12,7 @@ import { FakeJudge, FakeStudent, fakeClock, fakeConfig, fakeProblems } from "../
 export async function standInRun(path: string): Promise<void> {
   const config = fakeConfig({ exam_n: 6, evaluation_n: 3, quiz_n: 3, steps: 9, quiz_steps: 3, batch_size: 2 });
   const model = { id: "fake", dtype: "f32", sha256: "0" };
-  const head: RunHead = { id: "run", started: "2026-01-01", preset: "smoke", config, model, problems: "0", device: "none" };
+  const head: RunHead = { id: "run", started: "2026-01-01", preset: "smoke", config, model, problems: "0", device: "none", kernels: {} };
   const now = fakeClock();
   const out = new OutFolder(path);
   const folder = diskFolder(join(path, "unfinished"));

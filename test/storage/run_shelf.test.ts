@@ -16,6 +16,7 @@ const head = (id: string, started: string): RunHead => ({
   model: { id: "fake", dtype: "f16", sha256: "0" },
   problems: "0",
   device: "none",
+  kernels: {},
 });
 const seconds = { exam: 1, analysis: 0, correction: 0, quiz: 0, evaluation: 0, firstStep: null };
 const metrics = {
