@@ -2,6 +2,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "playwright";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openBuiltPage } from "../../scripts/page_in_chromium.mjs";
@@ -152,6 +153,17 @@ test("the model answers a prompt, alone and with the adapter that was trained", 
 test("the driver was found to compute what it should", async () => {
   await openView("Machine");
   await page.getByText("It computes what it should.").waitFor();
+});
+
+test("axe finds nothing on the board of a run that is over, nor in the views with a model", async () => {
+  for (const view of ["Run", "Answers", "Machine"]) {
+    await openView(view);
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    expect(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`),
+      view,
+    ).toEqual([]);
+  }
 });
 
 test("a broken folder is refused in a sentence, and the model that is loaded stays", async () => {
