@@ -260,6 +260,7 @@ export class Session {
     if (!this.startable()) return;
     this.leavePlayer();
     this.clear(this.config.value);
+    this.notice.value = null;
     this.source.value = "live";
     this.state.value = "running";
     this.going = this.runToItsEnd(request);
@@ -440,7 +441,6 @@ export class Session {
       this.emptyBoard();
       this.shown.value = shown;
       if (this.failure.value?.what === "run") this.failure.value = null;
-      this.notice.value = null;
       this.comparison.value = null;
       this.following.value = true;
       this.selection.value = { phase: "exam", errorType: null, taskId: null, sampleIndex: null };
