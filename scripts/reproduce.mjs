@@ -14,7 +14,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readRuns, writeReport } from "./paper_report.mjs";
-import { GRIDS, METHODS, TUNING_SEED, whyRuns } from "./reproduce_plan.mjs";
+import { GRIDS, METHODS, SETTINGS, TUNING_SEED, whyRuns } from "./reproduce_plan.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const SECOND_SET = join(ROOT, "docs/results/paper/second_set.jsonl");
@@ -65,7 +65,7 @@ async function main() {
   if (values.dtype !== undefined) model.push("--dtype", values.dtype);
   const problems = values.problems === undefined ? [] : ["--problems", resolve(called, values.problems)];
   const common = ["--preset", preset, ...model, ...problems];
-  const settings = values.set === undefined ? [] : values.set.split(",");
+  const settings = [...(SETTINGS[preset] ?? []), ...(values.set === undefined ? [] : values.set.split(","))];
   mkdirSync(runs, { recursive: true });
   const report = () => writeReport(runs, out, { preset, grid, model: values.model ?? null });
   if (values.report) return report();
