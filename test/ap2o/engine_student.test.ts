@@ -90,3 +90,19 @@ gpuTest("a budget means fewer answers at once, and the same answers; too small a
   };
   await withStudent(bench, tooSmall, 1e6);
 });
+
+gpuTest("what differs in a pair is marked on the tokens that are trained on, and the focal loss counts only that", (bench) =>
+  withStudent(bench, async (student) => {
+    const pair = { prompt: "def f(x):\n", chosen: "    y = 1\n    return x", rejected: "    y = 1\n    return z + 1" };
+    const { chosen, rejected, tokens } = student.compare(pair, "line");
+    expect([chosen, rejected].map((mask) => mask.includes(0) && mask.includes(1))).toEqual([true, true]);
+    expect(tokens).toBeGreaterThan(rejected.length);
+    student.begin({ ...config, loss_type: "focal" }, 4);
+    const start = await student.weights();
+    const whole = await student.learn([pair]);
+    student.recall(start);
+    const masked = await student.learn([{ ...pair, rejected_mask: rejected }]);
+    expect(masked["logps/rejected"]!).toBeGreaterThan(whole["logps/rejected"]! + 1); // fewer tokens, each below 0
+    expect(masked["logps/chosen"]).toBe(whole["logps/chosen"]);
+  }),
+);
