@@ -110,7 +110,7 @@ function mainLabel(session: Session): string {
 function Transport() {
   const session = useSession();
   const state = session.state.value;
-  const startable = session.model.value !== null && state !== "loading";
+  const startable = session.workbench.model.value !== null && state !== "loading";
   const recorded = session.source.value === "recorded";
   const press = () => (recorded ? session.start() : session.toggle());
   return (

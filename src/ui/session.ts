@@ -3,23 +3,14 @@ import { batch, computed, type Signal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Phase, Preference, RunEvent } from "../records.ts";
-import type { EngineClient, Generated, Measured, Request } from "../worker/client.ts";
-import type {
-  DeviceInfo,
-  Event,
-  KeptAdapter,
-  KeptRun,
-  ModelDtype,
-  ModelInfo,
-  ModelSource,
-  Score,
-  StoredModel,
-} from "../worker/protocol.ts";
+import type { EngineClient, Request } from "../worker/client.ts";
+import type { Event, KeptRun } from "../worker/protocol.ts";
 import type { ChartId } from "./charts/chart_spec.ts";
 import { Shelf } from "./compare/shelf.ts";
 import { sortDropped } from "./dropped_files.ts";
 import { Lesson } from "./lesson/lesson.ts";
 import type { LessonName } from "./lesson/lessons.ts";
+import { Workbench } from "./machine/workbench.ts";
 import { Player } from "./recorded/player.ts";
 import type { Recording } from "./recorded/recordings.ts";
 import { type RunArchive, readArchive, readRecord, unzip } from "./recorded/run_archive.ts";
@@ -82,23 +73,9 @@ export class Session {
   readonly source = signal<Source>("none");
   /** Plays the recorded run that is shown. */
   readonly player: Signal<Player | null> = signal(null);
-  readonly loading: Signal<{ label: string; done: number; total: number } | null> = signal(null);
-  readonly device: Signal<DeviceInfo | null> = signal(null);
-  readonly model: Signal<ModelInfo | null> = signal(null);
   readonly failure: Signal<Failure | null> = signal(null);
-  /** How the driver's log-probabilities compare with stored ones; null before they were computed. */
-  readonly checked: Signal<Extract<Event, { type: "checked" }> | null> = signal(null);
-  /** The problems of the runs to come; null: the embedded ones, not counted yet. */
-  readonly problems: Signal<Extract<Event, { type: "problems" }> | null> = signal(null);
-  /** Bytes by purpose that the loaded model and its training take, as planned before loading. */
-  readonly plan: Signal<Record<string, number> | null> = signal(null);
-  /** Models that were downloaded; null before they were asked for. */
-  readonly storedModels: Signal<readonly StoredModel[] | null> = signal(null);
-  readonly adapters: Signal<readonly KeptAdapter[]> = signal([]);
   /** The runs that the browser keeps, the latest first. */
   readonly kept: Signal<readonly KeptRun[]> = signal([]);
-  /** Id of the adapter that the next run trains on; null: a new one. */
-  readonly from: Signal<string | null> = signal(null);
   readonly config: Signal<PageConfig>;
   /** Settings of the run that is shown; the controls may already say something else. */
   readonly shown: Signal<PageConfig>;
@@ -118,6 +95,7 @@ export class Session {
   readonly answersOf: Signal<string | null> = signal(null);
   readonly lesson: Lesson;
   readonly shelf: Shelf;
+  readonly workbench: Workbench;
   /** Read aloud by screen readers. */
   readonly announcement = signal("");
   readonly busy = computed(() => this.state.value === "running" || this.state.value === "paused");
@@ -141,6 +119,11 @@ export class Session {
     this.config = signal(config);
     this.shown = signal(config);
     this.lesson = new Lesson(config.lesson);
+    this.workbench = new Workbench({
+      engine: () => this.engine,
+      tell: (sentence) => (this.notice.value = sentence),
+      seed: () => this.config.value.seed,
+    });
     this.shelf = new Shelf((recording) => this.fetchArchive(recording));
   }
 
@@ -213,9 +196,9 @@ export class Session {
     try {
       await this.engine.request({ type: "open", base: this.surroundings.base, power: this.config.value.power });
     } catch (error) {
-      return this.fail(this.device.value ? "model" : "device", error);
+      return this.fail(this.workbench.device.value ? "model" : "device", error);
     }
-    this.loading.value = null;
+    this.workbench.loading.value = null;
     this.takeTheQuickLook();
     this.state.value = "ready";
     this.announcement.value = "Ready. Press Start.";
@@ -226,14 +209,14 @@ export class Session {
   /** Without a GPU the demo's exam alone takes minutes: who asked for no size sees the loop turn at once. */
   private takeTheQuickLook(): void {
     const asked = new URLSearchParams(this.surroundings.query()).has("preset");
-    const device = this.device.value;
+    const device = this.workbench.device.value;
     if (!asked && device && isSoftwareAdapter(device)) this.config.value = { ...this.config.value, preset: "smoke" };
   }
 
   /** Starts a new run; what an earlier one showed is cleared. */
   async start(): Promise<void> {
     const { preset, method, seed } = this.config.value;
-    await this.begin({ type: "start", run: { preset, method, seed, overrides: {}, from: this.from.value } });
+    await this.begin({ type: "start", run: { preset, method, seed, overrides: {}, from: this.workbench.from.value } });
   }
 
   /** Goes on with a kept run: what it had done is told again, then it trains on. */
@@ -253,7 +236,7 @@ export class Session {
   }
 
   private startable(): boolean {
-    return ["ready", "finished", "failed"].includes(this.state.value) && this.model.value !== null;
+    return ["ready", "finished", "failed"].includes(this.state.value) && this.workbench.model.value !== null;
   }
 
   private async begin(request: Extract<Request, { type: "start" | "goOn" }>): Promise<void> {
@@ -326,63 +309,17 @@ export class Session {
         this.configure({ view: "run" });
         return this.playFile(dropped.file);
       case "problems":
-        return this.takeProblems(dropped.file);
+        return this.workbench.takeProblems(dropped.file);
       case "model":
-        return this.loadModel({ kind: "files", name: dropped.name, files: dropped.files }, "f16");
+        return this.workbench.load({ kind: "files", name: dropped.name, files: dropped.files }, "f16");
       case "adapter":
-        return this.addAdapter(
+        return this.workbench.addAdapter(
           dropped.name,
           await Promise.all(dropped.files.map(async (file) => ({ path: file.name, bytes: new Uint8Array(await file.arrayBuffer()) }))),
         );
       case "unknown":
         this.notice.value = `${dropped.names.slice(0, 3).join(", ")}: expected a run's zip, a problem file (.json, .jsonl, .gz), or the folder of a model or an adapter.`;
     }
-  }
-
-  /** Puts another model in place of the one that is loaded; says in place why where that fails, and that one stays. */
-  async loadModel(source: ModelSource, dtype: ModelDtype): Promise<void> {
-    await this.tryTo({ type: "load", source, dtype });
-    this.loading.value = null;
-  }
-
-  cancelLoad(): Promise<void> {
-    return this.tryTo({ type: "cancelLoad" });
-  }
-
-  listModels(): Promise<void> {
-    return this.tryTo({ type: "models" });
-  }
-
-  removeModel(model: string): Promise<void> {
-    return this.tryTo({ type: "removeModel", model });
-  }
-
-  /** Takes a problem file for the runs to come; null: the embedded problems. */
-  takeProblems(file: File | null): Promise<void> {
-    return this.tryTo({ type: "problems", file, seed: this.config.value.seed });
-  }
-
-  /** Keeps an adapter (PEFT) beside the model. */
-  addAdapter(name: string, files: readonly { path: string; bytes: Uint8Array }[]): Promise<void> {
-    return this.tryTo({ type: "addAdapter", name, files: [...files] });
-  }
-
-  removeAdapter(adapter: string): Promise<void> {
-    return this.tryTo({ type: "removeAdapter", adapter });
-  }
-
-  /** Asks the model a prompt. @throws Error with the engine's sentence */
-  ask(prompt: string, adapter: string | null, temperature: number, maxNewTokens: number): Promise<Generated> {
-    return this.engine.generate({ prompt, adapter, temperature, maxNewTokens, seed: this.config.value.seed });
-  }
-
-  /** Log-probabilities of a completion. @throws Error with the engine's sentence */
-  score(prompt: string, completion: string, adapter: string | null): Promise<Score> {
-    return this.engine.score({ prompt, completion, adapter });
-  }
-
-  measure(): Promise<Measured> {
-    return this.engine.measure();
   }
 
   beginLesson(name: LessonName): void {
@@ -458,13 +395,14 @@ export class Session {
   private receive(event: Event): void {
     switch (event.type) {
       case "device":
-        this.device.value = event.device;
-        return;
       case "model":
-        this.model.value = event.model;
-        return;
       case "progress":
-        this.loading.value = event.done < event.total ? event : null;
+      case "checked":
+      case "problems":
+      case "planned":
+      case "models":
+      case "adapters":
+        this.workbench.receive(event);
         return;
       case "state":
         this.obey(event.state);
@@ -472,24 +410,8 @@ export class Session {
       case "failed":
         this.fail("run", new Error(event.message));
         return;
-      case "checked":
-        this.checked.value = event;
-        return;
-      case "problems":
-        this.problems.value = event;
-        return;
-      case "planned":
-        this.plan.value = event.plan;
-        return;
-      case "models":
-        this.storedModels.value = event.models;
-        return;
       case "notice":
         this.notice.value = event.message;
-        return;
-      case "adapters":
-        this.adapters.value = event.adapters;
-        if (!event.adapters.some(({ id }) => id === this.from.value)) this.from.value = null;
         return;
       case "runs":
         this.kept.value = event.runs;
@@ -564,7 +486,7 @@ export class Session {
   private fail(what: Failure["what"], error: unknown): void {
     batch(() => {
       this.failure.value = { what, message: sentenceOf(error) };
-      this.loading.value = null;
+      this.workbench.loading.value = null;
       this.state.value = "failed";
     });
   }

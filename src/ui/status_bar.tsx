@@ -32,8 +32,8 @@ export function StatusBar() {
   const session = useSession();
   return (
     <footer class="status">
-      <DeviceLine device={session.device.value} />
-      <ModelLine model={session.model.value} />
+      <DeviceLine device={session.workbench.device.value} />
+      <ModelLine model={session.workbench.model.value} />
     </footer>
   );
 }

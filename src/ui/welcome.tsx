@@ -19,7 +19,7 @@ function readyText(device: DeviceInfo | null): string {
 /** What stands in the notebook's place before the first run. */
 export function Welcome() {
   const session = useSession();
-  const loading = session.loading.value;
+  const loading = session.workbench.loading.value;
   const waiting = session.state.value === "loading";
   return (
     <section class="panel welcome" aria-labelledby="welcome-title">
@@ -37,7 +37,7 @@ export function Welcome() {
           <button
             type="button"
             class="primary"
-            disabled={session.model.value === null || session.busy.value}
+            disabled={session.workbench.model.value === null || session.busy.value}
             onClick={() => session.start()}
           >
             Start the exam
@@ -48,7 +48,7 @@ export function Welcome() {
           <button type="button" onClick={() => session.beginLesson("first-run")}>
             Take the lesson
           </button>
-          <p class="caption begin-note">{waiting ? (loading?.label ?? "Opening the GPU …") : readyText(session.device.value)}</p>
+          <p class="caption begin-note">{waiting ? (loading?.label ?? "Opening the GPU …") : readyText(session.workbench.device.value)}</p>
           {waiting && (
             <progress class="gauge" aria-label="Loading" max={loading?.total ?? 1} {...(loading ? { value: loading.done } : {})} />
           )}

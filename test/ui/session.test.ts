@@ -37,7 +37,7 @@ describe("a session", () => {
     const { session, openSandbox } = openSession();
     await session.open();
     expect(session.state.value).toBe("ready");
-    expect(session.model.value?.id).toBe("errata-demo");
+    expect(session.workbench.model.value?.id).toBe("errata-demo");
     expect(openSandbox).not.toHaveBeenCalled();
   });
 

@@ -86,7 +86,7 @@ function keyOf(answer: Answer): string {
 
 /** Why the model cannot be asked now; null where it can. */
 function whyNot(session: Session): string | null {
-  if (session.model.value) return null;
+  if (session.workbench.model.value) return null;
   return session.failure.value ? "This needs a GPU: the recorded run has no model to ask." : "The model is being loaded.";
 }
 
@@ -104,14 +104,14 @@ function Logps({ answer }: { answer: Answer }) {
     scored.value = null;
     failure.value = null;
   }, [keyOf(answer)]);
-  const adapter = session.adapters.value.at(-1);
+  const adapter = session.workbench.adapters.value.at(-1);
   const prompt = promptOf(answer);
   const missing = prompt === null ? "The run does not keep the chat in which this was asked." : whyNot(session);
   const compute = async () => {
     if (prompt === null) return;
     try {
-      const base = await session.score(prompt, answer.completion, null);
-      scored.value = { base, trained: adapter ? await session.score(prompt, answer.completion, adapter.id) : null };
+      const base = await session.workbench.score(prompt, answer.completion, null);
+      scored.value = { base, trained: adapter ? await session.workbench.score(prompt, answer.completion, adapter.id) : null };
     } catch (error) {
       failure.value = error instanceof Error ? error.message : String(error);
     }
@@ -191,16 +191,16 @@ function Ask({ suggested }: { suggested: string | null }) {
   const replies: Signal<{ base: Reply; trained: Reply | null } | null> = useSignal(null);
   const failure = useSignal<string | null>(null);
   const asking = useSignal(false);
-  const adapters = session.adapters.value;
+  const adapters = session.workbench.adapters.value;
   const adapter = adapters.find(({ id }) => id === adapterId.value) ?? adapters.at(-1) ?? null;
   const missing = whyNot(session);
   const ask = async () => {
     asking.value = true;
     failure.value = null;
     try {
-      const base = await session.ask(prompt.value, null, temperature.value, NEW_TOKENS);
+      const base = await session.workbench.ask(prompt.value, null, temperature.value, NEW_TOKENS);
       replies.value = { base, trained: null };
-      if (adapter) replies.value = { base, trained: await session.ask(prompt.value, adapter.id, temperature.value, NEW_TOKENS) };
+      if (adapter) replies.value = { base, trained: await session.workbench.ask(prompt.value, adapter.id, temperature.value, NEW_TOKENS) };
     } catch (error) {
       failure.value = error instanceof Error ? error.message : String(error);
     } finally {

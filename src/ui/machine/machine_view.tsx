@@ -48,7 +48,7 @@ function PowerChoice() {
 
 function Check() {
   const session = useSession();
-  const checked = session.checked.value;
+  const checked = session.workbench.checked.value;
   if (!checked) return null;
   const text = `${checked.tokens} log-probabilities were computed and compared with stored ones: the largest difference is ${metricText(checked.largest)}.`;
   return checked.trusted ? (
@@ -70,7 +70,7 @@ function Rates() {
   const measure = async () => {
     measuring.value = true;
     try {
-      measured.value = await session.measure();
+      measured.value = await session.workbench.measure();
     } catch (error) {
       session.notice.value = error instanceof Error ? error.message : String(error);
     } finally {
@@ -79,7 +79,7 @@ function Rates() {
   };
   return (
     <div class="panel-head">
-      <button type="button" disabled={session.model.value === null || measuring.value} onClick={measure}>
+      <button type="button" disabled={session.workbench.model.value === null || measuring.value} onClick={measure}>
         {measuring.value ? "Measuring …" : "Measure its speed"}
       </button>
       {measured.value && (
@@ -98,7 +98,7 @@ function limitText(name: string, value: number): string {
 
 function DeviceCard() {
   const session = useSession();
-  const device = session.device.value;
+  const device = session.workbench.device.value;
   const failed = session.failure.value?.what === "device";
   return (
     <section class="panel" aria-labelledby="device-title">
@@ -164,7 +164,7 @@ const PLAN_NAMES: Record<string, string> = {
 /** The plan of the model that is loaded; that of the run that is shown where none is. */
 function MemoryPlan() {
   const session = useSession();
-  const own = session.plan.value;
+  const own = session.workbench.plan.value;
   const plan = own ?? session.run.finished?.memoryPlan;
   if (typeof plan !== "object" || plan === null) return null;
   const rows = Object.entries(plan).filter((entry): entry is [string, number] => typeof entry[1] === "number");
@@ -217,14 +217,14 @@ function FolderButton({ label, disabled, take }: { label: string; disabled: bool
 
 function LoadProgress() {
   const session = useSession();
-  const loading = session.loading.value;
+  const loading = session.workbench.loading.value;
   if (!loading) return null;
   return (
     <p class="progress-line">
       {loading.label}
       <progress class="gauge" aria-label="Loading the model" max={loading.total} value={loading.done} />
       {loading.label.startsWith("Downloading") && (
-        <button type="button" class="quiet" onClick={() => session.cancelLoad()}>
+        <button type="button" class="quiet" onClick={() => session.workbench.cancelLoad()}>
           Break off; what is here is kept
         </button>
       )}
@@ -246,7 +246,7 @@ function RemoteModel({ dtype, disabled }: { dtype: ModelDtype; disabled: boolean
       class="remote"
       onSubmit={(event) => {
         event.preventDefault();
-        void session.loadModel({ kind: "remote", name: name.value.trim(), hub: hub.value }, dtype);
+        void session.workbench.load({ kind: "remote", name: name.value.trim(), hub: hub.value }, dtype);
       }}
     >
       <input
@@ -270,7 +270,7 @@ function RemoteModel({ dtype, disabled }: { dtype: ModelDtype; disabled: boolean
 /** What was downloaded stays in this browser until it is deleted. */
 function StoredModels() {
   const session = useSession();
-  const models = session.storedModels.value;
+  const models = session.workbench.storedModels.value;
   const keep = async () => {
     const kept = (await navigator.storage.persisted()) || (await navigator.storage.persist());
     session.notice.value = kept
@@ -278,7 +278,7 @@ function StoredModels() {
       : "The browser did not promise to keep what is stored: it may delete it when the disk becomes full.";
   };
   return (
-    <details onToggle={(event) => event.currentTarget.open && session.device.value && session.listModels()}>
+    <details onToggle={(event) => event.currentTarget.open && session.workbench.device.value && session.workbench.listModels()}>
       <summary>Models stored in this browser</summary>
       <ul class="stored">
         {models?.length === 0 && <li class="caption">None.</li>}
@@ -291,7 +291,7 @@ function StoredModels() {
                 {complete ? "" : ", not complete"}
               </span>
             </span>
-            <button type="button" class="quiet" aria-label={`Delete ${id}`} onClick={() => session.removeModel(id)}>
+            <button type="button" class="quiet" aria-label={`Delete ${id}`} onClick={() => session.workbench.removeModel(id)}>
               Delete
             </button>
           </li>
@@ -306,9 +306,9 @@ function StoredModels() {
 
 function ModelCard() {
   const session = useSession();
-  const model = session.model.value;
+  const model = session.workbench.model.value;
   const dtype = useSignal<ModelDtype>("f16");
-  const disabled = session.busy.value || session.device.value === null;
+  const disabled = session.busy.value || session.workbench.device.value === null;
   return (
     <section class="panel" aria-labelledby="model-title">
       <h2 id="model-title">Model</h2>
@@ -350,7 +350,7 @@ function ModelCard() {
           label="Open a folder …"
           disabled={disabled}
           take={(files) =>
-            void session.loadModel({ kind: "files", name: files[0].webkitRelativePath.split("/")[0] || "model", files }, dtype.value)
+            void session.workbench.load({ kind: "files", name: files[0].webkitRelativePath.split("/")[0] || "model", files }, dtype.value)
           }
         />
         <label class="slider">
@@ -366,7 +366,7 @@ function ModelCard() {
             ))}
           </select>
         </label>
-        <button type="button" disabled={disabled} onClick={() => session.loadModel({ kind: "embedded" }, "f16")}>
+        <button type="button" disabled={disabled} onClick={() => session.workbench.load({ kind: "embedded" }, "f16")}>
           Embedded model
         </button>
       </div>
@@ -378,9 +378,9 @@ function ModelCard() {
 
 function ProblemsCard() {
   const session = useSession();
-  const problems = session.problems.value;
+  const problems = session.workbench.problems.value;
   const input = useRef<HTMLInputElement>(null);
-  const disabled = session.busy.value || session.device.value === null;
+  const disabled = session.busy.value || session.workbench.device.value === null;
   return (
     <section class="panel" aria-labelledby="problems-title">
       <h2 id="problems-title">Problems</h2>
@@ -400,9 +400,9 @@ function ProblemsCard() {
           hidden
           accept=".json,.jsonl,.gz"
           aria-label="A problem file"
-          onChange={() => pickFolder(input.current, ([file]) => void session.takeProblems(file))}
+          onChange={() => pickFolder(input.current, ([file]) => void session.workbench.takeProblems(file))}
         />
-        <button type="button" disabled={disabled || problems === null} onClick={() => session.takeProblems(null)}>
+        <button type="button" disabled={disabled || problems === null} onClick={() => session.workbench.takeProblems(null)}>
           Embedded problems
         </button>
       </div>
@@ -412,8 +412,8 @@ function ProblemsCard() {
 
 function AdaptersCard() {
   const session = useSession();
-  const { adapters, from } = session;
-  const disabled = session.busy.value || session.model.value === null;
+  const { adapters, from } = session.workbench;
+  const disabled = session.busy.value || session.workbench.model.value === null;
   const choice = (id: string | null, name: string, note: string) => (
     <label key={id ?? "new"}>
       <input type="radio" name="from" disabled={disabled} checked={from.value === id} onChange={() => (from.value = id)} />
@@ -435,7 +435,13 @@ function AdaptersCard() {
         {adapters.value.map(({ id, name, r, parameters }) => (
           <div key={id}>
             {choice(id, name, `rank ${r}, ${countText(parameters)} parameters`)}
-            <button type="button" class="quiet" aria-label={`Forget ${name}`} disabled={disabled} onClick={() => session.removeAdapter(id)}>
+            <button
+              type="button"
+              class="quiet"
+              aria-label={`Forget ${name}`}
+              disabled={disabled}
+              onClick={() => session.workbench.removeAdapter(id)}
+            >
               Forget
             </button>
           </div>

@@ -1,0 +1,127 @@
+// What the page computes with, beside a run: GPU, model, problems, adapters; and what is asked of them singly.
+import { type Signal, signal } from "@preact/signals";
+import type { EngineClient, Generated, Measured, Request } from "../../worker/client.ts";
+import type { DeviceInfo, Event, KeptAdapter, ModelDtype, ModelInfo, ModelSource, Score, StoredModel } from "../../worker/protocol.ts";
+
+export interface WorkbenchLinks {
+  engine(): EngineClient;
+  /** Shows a sentence in place. */
+  tell(sentence: string): void;
+  /** Of the page's settings: it decides the splits of problem files that name none, and what is sampled. */
+  seed(): number;
+}
+
+/** What the engine tells of the workbench. */
+export type WorkbenchEvent = Extract<
+  Event,
+  { type: "device" | "model" | "progress" | "checked" | "problems" | "planned" | "models" | "adapters" }
+>;
+
+export class Workbench {
+  readonly device: Signal<DeviceInfo | null> = signal(null);
+  readonly model: Signal<ModelInfo | null> = signal(null);
+  readonly loading: Signal<{ label: string; done: number; total: number } | null> = signal(null);
+  /** How the driver's log-probabilities compare with stored ones; null before they were computed. */
+  readonly checked: Signal<Extract<Event, { type: "checked" }> | null> = signal(null);
+  /** The problems of the runs to come; null: the embedded ones, not counted yet. */
+  readonly problems: Signal<Extract<Event, { type: "problems" }> | null> = signal(null);
+  /** Bytes by purpose that the loaded model and its training take, as planned before loading. */
+  readonly plan: Signal<Record<string, number> | null> = signal(null);
+  /** Models that were downloaded; null before they were asked for. */
+  readonly storedModels: Signal<readonly StoredModel[] | null> = signal(null);
+  readonly adapters: Signal<readonly KeptAdapter[]> = signal([]);
+  /** Id of the adapter that the next run trains on; null: a new one. */
+  readonly from: Signal<string | null> = signal(null);
+  private readonly links: WorkbenchLinks;
+
+  constructor(links: WorkbenchLinks) {
+    this.links = links;
+  }
+
+  /** Puts another model in place of the one that is loaded; says in place why where that fails, and that one stays. */
+  async load(source: ModelSource, dtype: ModelDtype): Promise<void> {
+    await this.tryTo({ type: "load", source, dtype });
+    this.loading.value = null;
+  }
+
+  cancelLoad(): Promise<void> {
+    return this.tryTo({ type: "cancelLoad" });
+  }
+
+  listModels(): Promise<void> {
+    return this.tryTo({ type: "models" });
+  }
+
+  removeModel(model: string): Promise<void> {
+    return this.tryTo({ type: "removeModel", model });
+  }
+
+  /** Takes a problem file for the runs to come; null: the embedded problems. */
+  takeProblems(file: File | null): Promise<void> {
+    return this.tryTo({ type: "problems", file, seed: this.links.seed() });
+  }
+
+  /** Keeps an adapter (PEFT) beside the model. */
+  addAdapter(name: string, files: readonly { path: string; bytes: Uint8Array }[]): Promise<void> {
+    return this.tryTo({ type: "addAdapter", name, files: [...files] });
+  }
+
+  removeAdapter(adapter: string): Promise<void> {
+    return this.tryTo({ type: "removeAdapter", adapter });
+  }
+
+  /** Asks the model a prompt. @throws Error with the engine's sentence */
+  ask(prompt: string, adapter: string | null, temperature: number, maxNewTokens: number): Promise<Generated> {
+    return this.links.engine().generate({ prompt, adapter, temperature, maxNewTokens, seed: this.links.seed() });
+  }
+
+  /** Log-probabilities of a completion. @throws Error with the engine's sentence */
+  score(prompt: string, completion: string, adapter: string | null): Promise<Score> {
+    return this.links.engine().score({ prompt, completion, adapter });
+  }
+
+  /** The adapter's rates. @throws Error with the engine's sentence */
+  measure(): Promise<Measured> {
+    return this.links.engine().measure();
+  }
+
+  receive(event: WorkbenchEvent): void {
+    switch (event.type) {
+      case "device":
+        this.device.value = event.device;
+        return;
+      case "model":
+        this.model.value = event.model;
+        return;
+      case "progress":
+        this.loading.value = event.done < event.total ? event : null;
+        return;
+      case "checked":
+        this.checked.value = event;
+        return;
+      case "problems":
+        this.problems.value = event;
+        return;
+      case "planned":
+        this.plan.value = event.plan;
+        return;
+      case "models":
+        this.storedModels.value = event.models;
+        return;
+      case "adapters":
+        this.adapters.value = event.adapters;
+        if (!event.adapters.some(({ id }) => id === this.from.value)) this.from.value = null;
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  private async tryTo(request: Request): Promise<void> {
+    try {
+      await this.links.engine().request(request);
+    } catch (error) {
+      this.links.tell(error instanceof Error ? error.message : String(error));
+    }
+  }
+}
