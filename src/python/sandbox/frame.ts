@@ -21,6 +21,7 @@ const BOOT_TIMEOUT_MS = 60_000;
 const PLAN_TIMEOUT_MS = 20_000;
 const RESTORE_TIMEOUT_MS = 20_000;
 const MAX_SLACK = 4; // how many times slower than at its best the machine may be counted
+const MOST_SLACKENED_MS = 120_000; // a limit is not stretched beyond this: the engine takes four minutes of silence for an end
 const ALONE_PATIENCE_MS = 2_000; // after which a run that wants to be alone stops others from starting
 const MAX_RESULTS_CHARACTERS = 16 << 20; // of one run
 /** What the canary gives in an interpreter in order. */
@@ -310,10 +311,10 @@ class Yard {
 
   /** Sets the timer for the step that runs now: its own limit, or what is left of the limit for all of it. */
   private startStep(slot: Slot, active: Active, request: RunRequest): void {
-    const whole = request.timeoutMs * active.slack;
+    const whole = wholeLimitMs(active);
     const left = active.begunAt + whole - performance.now();
     const own = (request.stepTimeoutsMs[active.results.length] ?? Infinity) * active.slack;
-    active.limitMs = (own < left ? own : whole) / active.slack; // as it was asked for: how slow the machine is differs from run to run
+    active.limitMs = own < left ? own / active.slack : request.timeoutMs; // as it was asked for: how slow the machine is differs from run to run
     active.deadline = performance.now() + Math.min(own, left);
     clearTimeout(slot.timer);
     slot.timer = setTimeout(() => this.endRun(slot, "timeout", ""), Math.max(0, Math.min(own, left)));
@@ -405,7 +406,8 @@ function newActive(request: Active["request"], fresh: boolean): Active {
 }
 
 function wholeLimitMs({ request, slack }: Active): number {
-  return request.type === "run" ? request.timeoutMs * slack : Infinity;
+  if (request.type !== "run") return Infinity;
+  return Math.max(request.timeoutMs, Math.min(request.timeoutMs * slack, MOST_SLACKENED_MS));
 }
 
 async function open(message: Open, port: MessagePort): Promise<void> {
