@@ -183,6 +183,11 @@ export class Gpu {
 
   /** Copies `source` over the beginning of `target`, in the order of the recorded dispatches. */
   copy(source: Tensor, target: Tensor, bytes = source.bytes): void {
+    this.watcher?.("copy", [source], [source]); // the target need not lie where it could be looked at
+    this.#copy(source, target, bytes);
+  }
+
+  #copy(source: Tensor, target: Tensor, bytes: number): void {
     if (this.#missing) return;
     this.#endPass();
     this.#encoder ??= this.device.createCommandEncoder();
@@ -228,7 +233,7 @@ export class Gpu {
   async #readBytes(tensor: Tensor): Promise<ArrayBuffer> {
     const staging = this.#takeStaging(tensor.bytes + 4);
     try {
-      this.copy(tensor, { ...tensor, buffer: staging, offset: 0 });
+      this.#copy(tensor, { ...tensor, buffer: staging, offset: 0 }, tensor.bytes);
       this.#encoder?.copyBufferToBuffer(this.#canary, 0, staging, tensor.bytes, 4);
       this.submit();
       await staging.mapAsync(GPUMapMode.READ, 0, tensor.bytes + 4);

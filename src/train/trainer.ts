@@ -113,7 +113,8 @@ export class Trainer {
   async step(batch: readonly TrainingPair[]): Promise<TrainMetrics> {
     const metrics = await this.computeGradients(batch);
     const rate = learningRate(this.#steps, this.options.schedule);
-    const gradNorm = Number.isFinite(metrics.loss) ? await this.optimizer.step(rate) : Number.NaN;
+    const sound = Object.values(metrics).every(Number.isFinite); // a statistic that is none means that a tensor went bad, too
+    const gradNorm = sound ? await this.optimizer.step(rate) : Number.NaN;
     this.#badTensor = Number.isFinite(gradNorm) ? null : await this.#firstBad(batch);
     this.#steps += 1;
     this.#tokens += metrics.tokens;

@@ -36,6 +36,9 @@ const EMBEDDED_MODEL = { id: "errata-demo", folder: "models/demo", problems: "pr
 /** Problems as a run's folder keeps them: written by Errata itself. */
 const ProblemsSchema = v.array(v.custom<Problem>((value) => typeof value === "object" && value !== null && "taskId" in value));
 
+/** Held by the tab that trains. */
+const LOCK = "errata run";
+
 const now = () => performance.now();
 
 /** Tokens of a long prompt among small problems: the plan before loading does not know the problems yet. */
@@ -126,9 +129,7 @@ export class EngineDriver {
       case "runs":
         return this.#tellRuns();
       case "deleteRun":
-        if (this.#held?.going && this.#held.id === command.run) throw new InputError("This run is under way: stop it first.");
-        await (await this.#shelf()).remove(command.run);
-        return this.#tellRuns();
+        return this.#deleteRun(command.run);
       case "pause":
         return this.#running().gate.pause();
       case "resume":
@@ -272,10 +273,12 @@ export class EngineDriver {
     if (!this.#engine) throw new Error("No model is loaded: reload the page.");
     if (!this.#judge) throw new Error("The Python sandbox is not open: reload the page.");
     if (this.#held?.going) throw new InputError("A run is under way: stop it before starting another.");
-    await navigator.locks.request("errata run", { ifAvailable: true }, async (lock) => {
-      if (!lock) throw new InputError("Another tab of this browser is training: wait until it is done, or stop it there.");
-      await work();
-    });
+    await navigator.locks
+      .request(LOCK, { ifAvailable: true }, async (lock) => {
+        if (!lock) throw new InputError("Another tab of this browser is training: wait until it is done, or stop it there.");
+        await work();
+      })
+      .finally(() => this.#tellRuns()); // those that are left, now that this tab no longer trains
   }
 
   async #carryOut(
@@ -300,7 +303,6 @@ export class EngineDriver {
     this.#held = { run, gate, id: head.id, texts: new Map(), going: true };
     await this.#pull(this.#held).finally(() => keeper?.close());
     if (run.finished && keeper) await this.#finish(this.#held);
-    await this.#tellRuns();
     if (run.steps === 0) return;
     this.#workbench.keep(`${config.method}, ${preset}, seed ${config.seed}`, (await run.kept()).best);
     this.#tellAdapters();
@@ -337,13 +339,24 @@ export class EngineDriver {
     }
   }
 
-  /** Where the browser keeps nothing, there are none. */
+  /** Where the browser keeps nothing, there are none. An unfinished run may be another tab's that is training: it is left alone. */
   async #tellRuns(): Promise<void> {
     const runs = await this.#shelf().then(
       (shelf) => shelf.list(),
       () => [],
     );
-    this.#send({ type: "runs", runs: runs.filter(({ id }) => !(this.#held?.going && this.#held.id === id)) });
+    const training = this.#held?.going || (await isTrainingElsewhere());
+    this.#send({ type: "runs", runs: training ? runs.filter(({ finished }) => finished) : runs });
+  }
+
+  async #deleteRun(id: string): Promise<void> {
+    const shelf = await this.#shelf();
+    const run = (await shelf.list()).find((kept) => kept.id === id);
+    if (run && !run.finished && (this.#held?.going || (await isTrainingElsewhere()))) {
+      throw new InputError("A run is under way: wait until it is done, or stop it, before an unfinished one is deleted.");
+    }
+    await shelf.remove(id);
+    await this.#tellRuns();
   }
 
   async #loadProblems(seed: number): Promise<Problem[]> {
@@ -442,6 +455,11 @@ export class EngineDriver {
   #modelId(): string {
     return this.#engine?.model.id ?? EMBEDDED_MODEL.id;
   }
+}
+
+/** Whether this tab or another holds the lock. */
+async function isTrainingElsewhere(): Promise<boolean> {
+  return (await navigator.locks.query()).held?.some(({ name }) => name === LOCK) ?? false;
 }
 
 async function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { gpu, model, device }: Engine): Promise<RunHead> {

@@ -14,13 +14,20 @@ import { modelFiles } from "../golden/golden.ts";
 const NAN = Float32Array.of(Number.NaN);
 const lesson = { prompt: "def f(x):\n", chosen: "    return x", rejected: "    return 1 + 1" };
 
-/** A GPU that writes NaN into what a kernel has just written, whenever it writes a tensor of that name. */
+/** A GPU that writes NaN over what a kernel has just written, whenever it writes a tensor of that name: not all rows are read again. */
 class PoisonedGpu extends Gpu {
   poison: string | null = null;
 
   override run(...args: Parameters<Gpu["run"]>): void {
+    const [name, inputs, outputs] = args;
+    const { watcher } = this;
+    this.watcher = null;
     super.run(...args);
-    for (const tensor of Object.values(args[2])) if (tensor.name === this.poison && tensor.dtype === "f32") this.write(tensor, NAN);
+    for (const tensor of Object.values(outputs)) {
+      if (tensor.name === this.poison && tensor.dtype === "f32") this.write(tensor, new Float32Array(tensor.bytes / 4).fill(Number.NaN));
+    }
+    this.watcher = watcher;
+    watcher?.(name, Object.values(inputs), Object.values(outputs)); // as if the kernel itself had written it
   }
 }
 
