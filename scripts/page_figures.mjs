@@ -122,7 +122,7 @@ async function largeRunTask(/** @type {(path: string, options: any) => Promise<a
       }, i / 20);
       await page.waitForTimeout(100);
     }
-    return page.evaluate(() => Number(Reflect.get(window, "longest")));
+    return await page.evaluate(() => Number(Reflect.get(window, "longest")));
   } finally {
     await close();
   }

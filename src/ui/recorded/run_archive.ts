@@ -165,7 +165,7 @@ function checkValue<T>(schema: Schema<T>, json: unknown, place: string): T {
 }
 
 /** Lines that one piece of work reads before the page may draw again. */
-const LINES_AT_ONCE = 500;
+const LINES_AT_ONCE = 200;
 
 async function readLines<T>(files: Files, path: string, name: string, schema: Schema<T>): Promise<T[]> {
   const lines = new TextDecoder().decode(fileOf(files, path, name)).split("\n");
