@@ -1,5 +1,5 @@
 // Closes or crashes the page in the middle of a run, opens it again, goes on, and compares the files with those of a run that was left
-// alone: node scripts/kill_page.mjs FOLDER COUNT. A line of JSON per trial goes to FOLDER/page_kills.jsonl; called again, it goes on there.
+// alone: node scripts/kill_page.mjs FOLDER COUNT. A line of JSON per trial goes to FOLDER/kill_page.jsonl; called again, it goes on there.
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { differing, timeless } from "./compare_runs.mjs";
@@ -78,7 +78,11 @@ async function kill(trial, seconds, expected) {
   const how = trial % 3 === 2 ? "crash" : "close";
   const first = await openTab(context, START);
   await first.waitForTimeout(after * 1000);
-  const last = await first.evaluate(() => JSON.stringify(globalThis.errataEvents?.at(-1) ?? null).slice(0, 80));
+  const last = await first.evaluate(() => {
+    const event = globalThis.errataEvents?.at(-1);
+    if (!event) return "before the first event";
+    return event.type === "stage" ? event.stage : event.type === "answer" ? event.answer.phase : event.type;
+  });
   if (how === "crash") {
     const session = await context.newCDPSession(first);
     void session.send("Page.crash").catch(() => {}); // no answer comes from a page that has crashed
@@ -101,14 +105,14 @@ async function kill(trial, seconds, expected) {
     different = [error instanceof Error ? error.message : String(error)];
   }
   await context.close();
-  const kills = [{ after: Math.round(after * 10) / 10, at: `${how}, last event ${last}` }];
+  const kills = [{ how, after: Math.round(after * 10) / 10, at: last }];
   return { trial, kills, offered, equal: different.length === 0, different, seconds: (performance.now() - started) / 1000 };
 }
 
 const [folder, count] = [process.argv[2], Number(process.argv[3])];
 if (!folder || !Number.isInteger(count)) throw new Error("node scripts/kill_page.mjs FOLDER COUNT");
 mkdirSync(folder, { recursive: true });
-const log = join(folder, "page_kills.jsonl");
+const log = join(folder, "kill_page.jsonl");
 const context = await newProfile();
 const began = performance.now();
 const whole = await openTab(context, START);

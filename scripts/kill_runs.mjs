@@ -1,5 +1,5 @@
 // Kills runs of the command line at random moments, lets them go on, and compares what they leave behind with a run that was never
-// killed: node scripts/kill_runs.mjs FOLDER COUNT. A line of JSON per trial goes to FOLDER/kills.jsonl; called again, it goes on there,
+// killed: node scripts/kill_runs.mjs FOLDER COUNT. A line of JSON per trial goes to FOLDER/kill_runs.jsonl; called again, it goes on there,
 // with the same run to compare with.
 import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -101,7 +101,7 @@ async function main() {
   const [folder, count] = [process.argv[2], Number(process.argv[3])];
   if (!folder || !Number.isInteger(count)) throw new Error("node scripts/kill_runs.mjs FOLDER COUNT");
   mkdirSync(folder, { recursive: true });
-  const log = join(folder, "kills.jsonl");
+  const log = join(folder, "kill_runs.jsonl");
   const whole = join(folder, "whole");
   const seconds = await wholeRun(whole, join(folder, "whole.json"));
   const expected = filesOf(whole);

@@ -19,6 +19,8 @@ interface Assertion {
 
 /** Kills of the command line's own runs; each takes about as long as two small runs. */
 const KILLS = Number(process.env.ERRATA_KILLS ?? 200);
+const PROCESS_KILLS = Number(process.env.ERRATA_PROCESS_KILLS ?? 150);
+const PAGE_KILLS = Number(process.env.ERRATA_PAGE_KILLS ?? 100);
 const SOAK_MINUTES = Number(process.env.ERRATA_SOAK_MINUTES ?? 120);
 /** Of a run's time. */
 const ALLOWED_OVERHEAD = 0.02;
@@ -55,15 +57,17 @@ interface Trial {
 /** Where what takes long is kept, so that it can go on. */
 const place = (name: string) => join(repository, "node_modules", ".cache", "errata", "verify", "reliability", name);
 
-function commandLineKills(): Finding {
+/** Lets a script kill `count` runs and tells what came of them. */
+function kills(script: string, count: number, how: string): Finding {
   const folder = place("kills");
   mkdirSync(folder, { recursive: true });
-  spawnSync(process.execPath, [join(repository, "scripts", "kill_runs.mjs"), folder, String(KILLS)], { stdio: "inherit" });
-  return killsTable(readFileSync(join(folder, "kills.jsonl"), "utf8"));
+  spawnSync(process.execPath, [join(repository, "scripts", `${script}.mjs`), folder, String(count)], { stdio: "inherit" });
+  const log = join(folder, `${script}.jsonl`);
+  return existsSync(log) ? killsTable(readFileSync(log, "utf8"), how) : { markdown: "None was killed.", missed: [`${script} did not run`] };
 }
 
 /** The figures of a file of trials. */
-function killsTable(lines: string): Finding {
+function killsTable(lines: string, how: string): Finding {
   const trials: Trial[] = lines
     .trim()
     .split("\n")
@@ -74,7 +78,7 @@ function killsTable(lines: string): Finding {
   const equal = trials.filter((trial) => trial.equal).length;
   const where = [...places].map(([at, count]) => `${at} ${count}`).join(", ");
   return {
-    markdown: `${trials.length} runs of the command line with model, GPU and sandbox, ${kills.length} kills (SIGKILL of the process group at a random moment, a third of the runs twice): **${equal} of ${trials.length} ended with the same bytes** as the run that was not killed. Killed at: ${where}.`,
+    markdown: `${trials.length} runs with model, GPU and sandbox, ${kills.length} kills (${how}): **${equal} of ${trials.length} ended with the same bytes** as the run that was not killed. Killed at: ${where}.`,
     missed: trials.filter((trial) => !trial.equal).map(({ different }) => `a killed run differs: ${different.join(", ")}`),
   };
 }
@@ -117,13 +121,18 @@ const step = (name: string, title: string, run: (context: Context) => Finding) =
 export const part = {
   title: "Nothing lost",
   about:
-    "Made by `npm run verify -- reliability`; `ERRATA_KILLS` and `ERRATA_SOAK_MINUTES` set how long it takes. Each step is kept when it is done, and the kills go on where they were.",
+    "Made by `npm run verify -- reliability`; `ERRATA_KILLS`, `ERRATA_PAGE_KILLS`, `ERRATA_PROCESS_KILLS` and `ERRATA_SOAK_MINUTES` set how long it takes. Each step is kept when it is done, and the kills go on where they were.",
   steps: [
     step("writes", "Killed at every write", ({ say }) => faults("resume.test.ts", {}, say)),
     step("processes", "Processes killed in the middle of a write", ({ say }) =>
-      faults("killed_process.test.ts", { FAULT_KILLS: 150 }, say),
+      faults("killed_process.test.ts", { FAULT_KILLS: PROCESS_KILLS }, say),
     ),
-    step("kills", "Runs of the command line killed at random moments", commandLineKills),
+    step("kills", "Runs of the command line killed at random moments", () =>
+      kills("kill_runs", KILLS, "SIGKILL of the process group at a random moment, a third of the runs twice"),
+    ),
+    step("page", "The page closed or crashed at random moments", () =>
+      kills("kill_page", PAGE_KILLS, "two thirds of the pages closed, a third crashed, at a random moment"),
+    ),
     step("devices", "A device lost at 20 points", ({ say }) => faults("lasting_student.test.ts", { FAULT_POINTS: 20 }, say)),
     step("numbers", "NaN in 20 computed tensors and 20 weights", ({ say }) => faults("first_bad.test.ts", { FAULT_POINTS: 20 }, say)),
     step("files", "80,000 broken files", ({ say }) => faults("untrusted_files.test.ts", { FAULT_FILES: 10_000 }, say)),
