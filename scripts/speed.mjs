@@ -56,8 +56,8 @@ for (const [title, args] of benchmarks(software)) {
   if (wanted.length > 0 && !wanted.includes(args[0])) continue;
   process.stderr.write(`bench ${args.join(" ")}\n`);
   parts.set(title, `\`errata bench ${args.join(" ")}\`\n\n${errata(args).trim()}\n`);
+  writeSection(name, parts);
 }
-writeSection(name, parts);
 
 /**
  * What stands in the file of this adapter, by title.

@@ -67,7 +67,7 @@ from registers alone, the fastest product, the rate of a copy, the cost of a dis
     }
     if (peer) throw new InputError("--peer jax-js is for bench gemm.");
     say("the fastest product");
-    const best = await benchGemm(gpu, gemmShapes(config, [512]).slice(0, 2), { peer: null, tiles: false, say });
+    const best = await benchGemm(gpu, gemmShapes(config, [gpu.software ? 128 : 512]).slice(0, 2), { peer: null, tiles: false, say });
     roofline.gemm_gflops = Math.max(...best.map(({ gflops }) => gflops));
     const model = randomModel(gpu, values["model-shape"], config, values.dtype);
     const { prompt, answer, pairs } = values;
