@@ -179,7 +179,12 @@ function layered<Tensors>(own: boolean, allocate: () => Tensors): () => Tensors 
   return () => shared;
 }
 
-function layOutBackward({ C, F, heads, kvHeads, headSize: D, qkNorm }: ModelConfig, T: number, R: number, alloc: Allocate): BackwardScratch {
+function layOutBackward(
+  { C, F, heads, kvHeads, headSize: D, qkNorm }: ModelConfig,
+  T: number,
+  R: number,
+  alloc: Allocate,
+): BackwardScratch {
   return {
     dx: alloc("dx", [T, C]),
     dmid: alloc("dmid", [T, C]),
