@@ -141,57 +141,43 @@ const SETS = [
   { folder: "mbpp", problems: "MbppPlus-v0.1.0.jsonl", name: "MBPP+ v0.1.0" },
 ];
 
-const agreement: Step = {
-  name: "agreement",
-  title: "Agreement with EvalPlus",
-  needs: SETS.flatMap(({ folder, problems }) => [problems, `qwen25coder-1.5b-base/${folder}/generated.jsonl`]),
-  run: async ({ data, say }) => {
-    const differing: string[] = [];
-    const totals = { answers: 0, base: 0, plus: 0 };
-    const lines: string[] = [];
-    await withJudge(2, async (judge) => {
-      for (const { folder, problems, name } of SETS) {
-        const byId = problemsById(load(data(problems)));
-        const place = data(`qwen25coder-1.5b-base/${folder}`);
-        const recorded: Record<string, Recorded[]> = JSON.parse(readFileSync(join(place, "generated_eval_results.json"), "utf8")).eval;
-        const samples = readRows(readFileSync(join(place, "generated.jsonl")), "generated.jsonl").map(sampleOf);
-        const requests = samples.map(({ taskId, completion }) =>
-          judgeRequest(byId.get(taskId)!, byId.get(taskId)!.prompt + completion, 3000),
-        );
-        const verdicts = await judged(judge, requests, say);
-        const counts = { answers: samples.length, base: 0, plus: 0 };
-        for (const [i, { taskId }] of samples.entries()) {
-          const [ours, theirs] = [verdicts[i]!, recorded[taskId]![0]!];
-          const same = {
-            base: (ours.parts?.base === "pass") === (theirs.base_status === "pass"),
-            plus: (ours.parts?.plus === "pass") === (theirs.plus_status === "pass"),
-          };
-          counts.base += Number(same.base);
-          counts.plus += Number(same.plus);
-          if (same.base && same.plus) continue;
-          const said = `${theirs.base_status}, ${theirs.plus_status} | ${ours.parts?.base ?? ours.verdict}, ${ours.parts?.plus ?? ours.verdict}`;
-          differing.push(`| ${taskId} | ${said} | ${cell(`${ours.errorType} ${ours.message}`)} | ${REASONS[taskId] ?? ""} |`);
-        }
-        lines.push(`| ${name} | ${counts.answers} | ${percent(counts.base, counts.answers)} | ${percent(counts.plus, counts.answers)} |`);
-        for (const key of ["answers", "base", "plus"] as const) totals[key] += counts[key];
+const agreements = SETS.map(
+  ({ folder, problems, name }): Step => ({
+    name: `agreement-${folder}`,
+    title: `Agreement with EvalPlus: ${name}`,
+    needs: [problems, `qwen25coder-1.5b-base/${folder}/generated.jsonl`],
+    run: async ({ data, say }) => {
+      const byId = problemsById(load(data(problems)));
+      const place = data(`qwen25coder-1.5b-base/${folder}`);
+      const recorded: Record<string, Recorded[]> = JSON.parse(readFileSync(join(place, "generated_eval_results.json"), "utf8")).eval;
+      const samples = readRows(readFileSync(join(place, "generated.jsonl")), "generated.jsonl").map(sampleOf);
+      const requests = samples.map(({ taskId, completion }) =>
+        judgeRequest(byId.get(taskId)!, byId.get(taskId)!.prompt + completion, 3000),
+      );
+      const verdicts = await withJudge(2, (judge) => judged(judge, requests, say));
+      const same = { base: 0, plus: 0 };
+      const differing: string[] = [];
+      for (const [i, { taskId }] of samples.entries()) {
+        const [ours, theirs] = [verdicts[i]!, recorded[taskId]![0]!];
+        const base = (ours.parts?.base === "pass") === (theirs.base_status === "pass");
+        const plus = (ours.parts?.plus === "pass") === (theirs.plus_status === "pass");
+        same.base += Number(base);
+        same.plus += Number(plus);
+        if (base && plus) continue;
+        const said = `${theirs.base_status}, ${theirs.plus_status} | ${ours.parts?.base ?? ours.verdict}, ${ours.parts?.plus ?? ours.verdict}`;
+        differing.push(`| ${taskId} | ${said} | ${cell(`${ours.errorType} ${ours.message}`)} | ${REASONS[taskId] ?? ""} |`);
       }
-    });
-    lines.push(
-      `| together | ${totals.answers} | **${percent(totals.base, totals.answers)}** | **${percent(totals.plus, totals.answers)}** |`,
-    );
-    const about = "563 answers of Qwen2.5-Coder-1.5B with the verdicts that EvalPlus recorded, base tests and plus tests each for itself.";
-    const table = `| problems | answers | base | plus |\n|---|---|---|---|\n${lines.join("\n")}`;
-    const list = `| answer | EvalPlus: base, plus | here | found here | reason |\n|---|---|---|---|---|\n${differing.join("\n")}`;
-    const missed = [
-      ...(totals.base / totals.answers < 0.99 ? ["agreement on base tests is below 99 %"] : []),
-      ...(totals.plus / totals.answers < 0.98 ? ["agreement on plus tests is below 98 %"] : []),
-    ];
-    return {
-      markdown: `${about}\n\n${table}\n\n${differing.length > 0 ? `Every answer on which they differ:\n\n${list}` : "They differ nowhere."}`,
-      missed,
-    };
-  },
-};
+      const count = samples.length;
+      const about = `${count} answers of Qwen2.5-Coder-1.5B with the verdicts that EvalPlus recorded, base tests and plus tests each for itself: the same on the base tests for ${same.base} (${percent(same.base, count)}; wanted ≥99 %), on the plus tests for ${same.plus} (${percent(same.plus, count)}; wanted ≥98 %).`;
+      const list = `| answer | EvalPlus: base, plus | here | found here | reason |\n|---|---|---|---|---|\n${differing.join("\n")}`;
+      const missed = [
+        ...(same.base / count < 0.99 ? [`${name}: agreement on base tests is ${percent(same.base, count)}`] : []),
+        ...(same.plus / count < 0.98 ? [`${name}: agreement on plus tests is ${percent(same.plus, count)}`] : []),
+      ];
+      return { markdown: differing.length > 0 ? `${about}\n\nEvery answer on which they differ:\n\n${list}` : about, missed };
+    },
+  }),
+);
 
 function sampleOf(row: ReturnType<typeof readRows>[number]): { taskId: string; completion: string } {
   if ("refused" in row) throw new Error(row.refused);
@@ -245,43 +231,32 @@ const FILES = [
   "HumanEval.jsonl.gz",
 ];
 
-const canonical: Step = {
-  name: "canonical",
-  title: "Canonical solutions, and tests that run inside",
-  needs: FILES,
-  run: async ({ data, say }) => {
-    const lines: string[] = [];
-    const failures: string[] = [];
-    const missed: string[] = [];
-    await withJudge(2, async (judge) => {
-      for (const file of FILES) {
-        say(file);
-        const problems = load(data(file));
-        const verdicts = await judged(
-          judge,
-          problems.map((problem) => judgeRequest(problem, problem.solution ?? "", 30_000)),
-          say,
-        );
-        const inside = verdicts.filter((verdict) => verdict.inside).length;
-        const failed = problems.flatMap((problem, i) => (verdicts[i]!.verdict === "pass" ? [] : [{ problem, verdict: verdicts[i]! }]));
-        for (const { problem, verdict } of failed) {
-          const reason = DATA_ERRORS[`${file} ${problem.taskId}`];
-          failures.push(`| ${file} | ${problem.taskId} | ${verdict.verdict} | ${cell(verdict.message)} | ${reason ?? ""} |`);
-          if (reason === undefined)
-            missed.push(`the canonical solution of ${problem.taskId} in ${file} does not pass: ${cell(verdict.message)}`);
-        }
-        lines.push(
-          `| ${file} | ${problems.length} | ${problems.length - failed.length} | ${inside} (${percent(inside, problems.length)}) |`,
-        );
-        if (inside / problems.length >= 0.02)
-          missed.push(`${file}: ${percent(inside, problems.length)} of the problems need a test inside`);
-      }
-    });
-    const table = `| file | problems | canonical solution passes | with a test that runs inside |\n|---|---|---|---|\n${lines.join("\n")}`;
-    const list = `| file | problem | verdict | found | reason |\n|---|---|---|---|---|\n${failures.join("\n")}`;
-    return { markdown: `${table}\n\n${failures.length > 0 ? `Those that do not pass:\n\n${list}` : "All pass."}`, missed };
-  },
-};
+const canonicals = FILES.map(
+  (file): Step => ({
+    name: `canonical-${file.replace(/\..*$/, "")}${file.includes("v0.1.0") ? "-v0.1.0" : ""}`,
+    title: `Canonical solutions: ${file}`,
+    needs: [file],
+    run: async ({ data, say }) => {
+      const problems = load(data(file));
+      const requests = problems.map((problem) => judgeRequest(problem, problem.solution ?? "", 30_000));
+      const verdicts = await withJudge(2, (judge) => judged(judge, requests, say));
+      const inside = verdicts.filter((verdict) => verdict.inside).length;
+      const failed = problems.flatMap((problem, i) => (verdicts[i]!.verdict === "pass" ? [] : [{ problem, verdict: verdicts[i]! }]));
+      const reasonOf = (problem: Problem) => DATA_ERRORS[`${file} ${problem.taskId}`];
+      const rows = failed.map(
+        ({ problem, verdict }) => `| ${problem.taskId} | ${verdict.verdict} | ${cell(verdict.message)} | ${reasonOf(problem) ?? ""} |`,
+      );
+      const unexplained = failed.filter(({ problem }) => reasonOf(problem) === undefined);
+      const missed = unexplained.map(
+        ({ problem, verdict }) => `the canonical solution of ${problem.taskId} in ${file} does not pass: ${cell(verdict.message)}`,
+      );
+      if (inside / problems.length >= 0.02) missed.push(`${file}: ${percent(inside, problems.length)} of the problems need a test inside`);
+      const about = `${problems.length - failed.length} of ${problems.length} pass. Problems with a test that has to run inside: ${inside} (${percent(inside, problems.length)}; wanted <2 %).`;
+      const list = `| problem | verdict | found | reason |\n|---|---|---|---|\n${rows.join("\n")}`;
+      return { markdown: rows.length > 0 ? `${about}\n\n${list}` : about, missed };
+    },
+  }),
+);
 
 // -- speed and memory ------------------------------------------------------------------------------------------------------------
 
@@ -433,5 +408,5 @@ export const part = {
   title: "The judge",
   about:
     "Made by `npm run verify -- judge`: Pyodide 314.0.7 in a headless Chromium on Linux, two cores. The data lie outside the repository (`--data DIR`).",
-  steps: [hostile, escapes, agreement, exams, canonical, speed, fuzz],
+  steps: [hostile, escapes, ...agreements, exams, ...canonicals, speed, fuzz],
 };
