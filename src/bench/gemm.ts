@@ -1,7 +1,7 @@
 // The products of a layer and of a chunk of the head, forward and backward, each in every tile.
 
 import type { Gpu } from "../gpu/gpu.ts";
-import { TILES, type Tile } from "../gpu/tiles.ts";
+import { candidateTiles, type Tile } from "../gpu/tiles.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { linearBackwardInTiles, linearInTiles } from "../model/matrix.ts";
 import { type BenchRow, benchRow } from "./rows.ts";
@@ -62,7 +62,7 @@ async function gemmRow(
     inner: direction === "forward" ? K : N,
   });
   const seconds = new Map<Tile, number>();
-  for (const tile of tiles ? candidates(gpu) : [chosen]) seconds.set(tile, await productSeconds(gpu, shape, direction, tile));
+  for (const tile of tiles ? candidateTiles(gpu.software) : [chosen]) seconds.set(tile, await productSeconds(gpu, shape, direction, tile));
   const others = [...seconds].map(([tile, s]) => [tile, Number((flops / s / 1e9).toFixed(2))]);
   return benchRow(`${name} ${direction}`, `${rows}x${K}x${N}`, {
     flops,
@@ -71,9 +71,6 @@ async function gemmRow(
     details: { tile: chosen, ...(tiles ? Object.fromEntries(others) : {}) },
   });
 }
-
-/** The tiles worth a try: workgroup memory is slow where invocations take turns on a processor. */
-export const candidates = (gpu: Gpu): Tile[] => TILES.filter((tile) => !gpu.software || !/64|128/.test(tile));
 
 /** Seconds of one product in the given tile. */
 async function productSeconds(gpu: Gpu, { rows, K, N }: GemmShape, direction: "forward" | "backward", tile: Tile): Promise<number> {

@@ -7,6 +7,9 @@ const WORKGROUP_TILES = ["64x64", "128x64", "128x128"] as const;
 export const TILES = [...REGISTER_TILES, ...WORKGROUP_TILES] as const;
 export type Tile = (typeof TILES)[number];
 
+/** The tiles worth a try: workgroup memory is slow where invocations take turns on a processor. */
+export const candidateTiles = (software: boolean): readonly Tile[] => (software ? REGISTER_TILES : TILES);
+
 /** The products that come in tiles: x weightᵀ and dy weight. */
 export const PRODUCTS = ["linear", "linear_backward"] as const;
 export type Product = (typeof PRODUCTS)[number];

@@ -7,7 +7,7 @@ import type { AdapterInfo } from "../gpu/device.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { shaders } from "../gpu/shaders.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { classOf, PRODUCTS, type Product, TILES, type Tile, type TileChoices } from "../gpu/tiles.ts";
+import { candidateTiles, classOf, PRODUCTS, type Product, TILES, type Tile, type TileChoices } from "../gpu/tiles.ts";
 import { normal } from "../random.ts";
 import { linearBackwardInTiles, linearInTiles } from "./matrix.ts";
 
@@ -80,7 +80,7 @@ export async function measureTiles(
 }
 
 /** The candidates that give the plain kernel's bits, which are the product within rounding. */
-export async function trustedTiles(gpu: Gpu, product: Product, candidates: readonly Tile[] = candidateTiles(gpu)): Promise<Tile[]> {
+export async function trustedTiles(gpu: Gpu, product: Product, candidates = candidateTiles(gpu.software)): Promise<Tile[]> {
   const [rows, K, N] = CHECKED;
   const buffers = allocate(gpu, { rows, K, N });
   const weight = randomValues(N * K, 1);
@@ -100,9 +100,6 @@ export async function trustedTiles(gpu: Gpu, product: Product, candidates: reado
   release(gpu, buffers);
   return trusted;
 }
-
-/** Workgroup memory is slow where invocations take turns on a processor. */
-const candidateTiles = (gpu: Gpu): Tile[] => TILES.filter((tile) => !gpu.software || !/64|128/.test(tile));
 
 async function fastest(gpu: Gpu, product: Product, tiles: readonly Tile[], shape: { rows: number; K: number; N: number }): Promise<Tile> {
   const buffers = allocate(gpu, shape);
