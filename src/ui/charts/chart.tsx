@@ -20,6 +20,16 @@ export function resolveColor(element: Element, color: string): string {
   return resolved;
 }
 
+/** The same as rgb(), which every program that reads SVG knows. Browsers may resolve to lab() or oklch(). */
+export function resolveRgb(element: Element, color: string): string {
+  const context = document.createElement("canvas").getContext("2d");
+  if (!context) throw new Error("The browser gives no canvas to find a colour with.");
+  context.fillStyle = resolveColor(element, color);
+  context.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
+  return `rgb(${red}, ${green}, ${blue})`;
+}
+
 function seriesOf(line: Line, target: Element, dots: boolean): uPlot.Series[] {
   const stroke = resolveColor(target, line.color);
   const dash = DASHES[line.dash];

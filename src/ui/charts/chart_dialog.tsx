@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { csvOf, download } from "../exports.ts";
 import { useSession } from "../session.ts";
-import { Plot, resolveColor } from "./chart.tsx";
+import { Plot, resolveColor, resolveRgb } from "./chart.tsx";
 import { type ChartSpec, chartsOf } from "./chart_spec.ts";
 import { chartSvg } from "./chart_svg.ts";
 import { SmoothingSlider } from "./curves_view.tsx";
@@ -82,7 +82,7 @@ function Enlarged({ spec }: { spec: ChartSpec }) {
   const bytes = (text: string) => new TextEncoder().encode(text);
   const saveSvg = () => {
     const element = place.current;
-    if (element) download(`${spec.id}.svg`, bytes(chartSvg(spec, smoothing, (color) => resolveColor(element, color))));
+    if (element) download(`${spec.id}.svg`, bytes(chartSvg(spec, smoothing, (color) => resolveRgb(element, color))));
   };
   const savePng = async () => {
     const blob = place.current && (await toPng(spec, place.current));
