@@ -1,7 +1,7 @@
 // npm run page-figures: measures the built page in a headless Chromium and writes docs/results/page.md.
 // npm run page-figures -- --live also trains on a software adapter and times the first step (a minute or two).
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { ensureDependencies, fail, repository, requireNode } from "./install.mjs";
@@ -164,6 +164,7 @@ async function main() {
     const { openBuiltPage } = await import("./page_in_chromium.mjs"); // needs the dependencies
     const { builtPage, ensureBuilt } = await import("./build.mjs");
     ensureBuilt();
+    const [load = 0] = loadavg(); // other work makes every time longer
     const scripts = sizes(builtPage);
     const runs = [];
     for (let i = 0; i < OPENINGS; i++) runs.push(await opening(openBuiltPage, i === 0 ? PLAYED_MS : 0));
@@ -199,7 +200,7 @@ async function main() {
     const text = [
       "# The page in figures",
       "",
-      `Made by \`npm run page-figures${process.argv.includes("--live") ? " -- --live" : ""}\` on ${cpus().length} cores (${cpus()[0]?.model.trim()}), headless Chromium, ${VIEWPORT.width}x${VIEWPORT.height}, the built page from localhost.`,
+      `Made by \`npm run page-figures${process.argv.includes("--live") ? " -- --live" : ""}\` on ${cpus().length} cores (${cpus()[0]?.model.trim()}), headless Chromium, ${VIEWPORT.width}x${VIEWPORT.height}, the built page from localhost. Load average at the start: ${load.toFixed(1)}.`,
       `Times are medians of ${OPENINGS} openings with an empty cache, from the start of the navigation; the longest task is of all openings, one of them played for ${PLAYED_MS / 1000} s.`,
       "",
       "| what | to reach | measured |",
