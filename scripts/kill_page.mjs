@@ -17,6 +17,13 @@ function shrinkRuns(settings) {
   };
 }
 
+const [folder, count] = [process.argv[2], Number(process.argv[3])];
+if (!folder || !Number.isInteger(count)) throw new Error("node scripts/kill_page.mjs FOLDER COUNT");
+mkdirSync(folder, { recursive: true });
+const log = join(folder, "kill_page.jsonl");
+const done = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").length : 0;
+if (done >= count) process.exit(0);
+
 const opened = await openBuiltPage("", { webgpu: true });
 const browser = opened.page.context().browser();
 await opened.page.close();
@@ -109,10 +116,6 @@ async function kill(trial, seconds, expected) {
   return { trial, kills, offered, equal: different.length === 0, different, seconds: (performance.now() - started) / 1000 };
 }
 
-const [folder, count] = [process.argv[2], Number(process.argv[3])];
-if (!folder || !Number.isInteger(count)) throw new Error("node scripts/kill_page.mjs FOLDER COUNT");
-mkdirSync(folder, { recursive: true });
-const log = join(folder, "kill_page.jsonl");
 const context = await newProfile();
 const began = performance.now();
 const whole = await openTab(context, START);
@@ -121,7 +124,6 @@ const seconds = (performance.now() - began) / 1000;
 const expected = await keptFiles(whole);
 await context.close();
 console.error(`not killed: ${seconds.toFixed(0)} s, ${[...expected.keys()].sort().join(", ")}`);
-const done = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").length : 0;
 for (let trial = done; trial < count; trial++) {
   const result = await kill(trial, seconds, expected);
   appendFileSync(log, `${JSON.stringify(result)}\n`);
