@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { METHODS as RUN_METHODS } from "../../src/ap2o/methods.ts";
+import { PRESETS as RUN_PRESETS } from "../../src/ap2o/presets.ts";
 import type { Answer, Preference } from "../../src/records.ts";
 import { filterAnswers, promptOf } from "../../src/ui/answers/answer_list.ts";
 import { spread } from "../../src/ui/charts/chart.tsx";
@@ -13,7 +15,7 @@ import { bytesText } from "../../src/ui/number_text.ts";
 import { applyEvent, emptyRun } from "../../src/ui/run_state.ts";
 import { frozenText } from "../../src/ui/tab_life.ts";
 import { ownAddress } from "../../src/ui/trusted_types.ts";
-import { readConfig, writeConfig } from "../../src/ui/url_config.ts";
+import { METHODS, PRESETS, readConfig, writeConfig } from "../../src/ui/url_config.ts";
 import { rowsInSight } from "../../src/ui/virtual_list.tsx";
 import { fasterAdapterHelp, isIntegratedAdapter } from "../../src/ui/webgpu_help.ts";
 import { whyPair } from "../../src/ui/why_pair.ts";
@@ -133,6 +135,11 @@ describe("what is dropped on the page", () => {
 });
 
 describe("the URL", () => {
+  test("knows every method and preset that a run can have", () => {
+    expect(METHODS.map(({ value }) => value).sort()).toEqual([...RUN_METHODS].sort());
+    expect(PRESETS.map(({ value }) => value).sort()).toEqual(Object.keys(RUN_PRESETS).sort());
+  });
+
   test("keeps view, lesson, compared runs and the GPU asked for", () => {
     const { config, ignored } = readConfig("?view=compare&lesson=first-run&compare=h2l,l2h&power=low");
     expect(config).toMatchObject({ view: "compare", lesson: "first-run", compare: ["h2l", "l2h"], power: "low-power" });
