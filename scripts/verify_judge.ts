@@ -129,7 +129,10 @@ const escapes: Step = {
 // -- agreement with EvalPlus -----------------------------------------------------------------------------------------------------
 
 /** Why the judge differs from the recorded verdict, by task id. */
-const REASONS: Readonly<Record<string, string>> = {};
+const REASONS: Readonly<Record<string, string>> = {
+  "HumanEval/147":
+    "a loop over all triples against a formula that takes no time: EvalPlus allows a second, and this Python is slower than the recorded one",
+};
 
 interface Recorded {
   readonly base_status: string;
