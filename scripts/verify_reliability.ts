@@ -21,6 +21,7 @@ interface Assertion {
 const KILLS = Number(process.env.ERRATA_KILLS ?? 200);
 const PROCESS_KILLS = Number(process.env.ERRATA_PROCESS_KILLS ?? 150);
 const PAGE_KILLS = Number(process.env.ERRATA_PAGE_KILLS ?? 100);
+const DEVICE_LOSSES = Number(process.env.ERRATA_DEVICE_LOSSES ?? 20);
 const SOAK_MINUTES = Number(process.env.ERRATA_SOAK_MINUTES ?? 120);
 /** Of a run's time. */
 const ALLOWED_OVERHEAD = 0.02;
@@ -121,7 +122,7 @@ const step = (name: string, title: string, run: (context: Context) => Finding) =
 export const part = {
   title: "Nothing lost",
   about:
-    "Made by `npm run verify -- reliability`; `ERRATA_KILLS`, `ERRATA_PAGE_KILLS`, `ERRATA_PROCESS_KILLS` and `ERRATA_SOAK_MINUTES` set how long it takes. Each step is kept when it is done, and the kills go on where they were.",
+    "Made by `npm run verify -- reliability`; `ERRATA_KILLS`, `ERRATA_PAGE_KILLS`, `ERRATA_PROCESS_KILLS`, `ERRATA_DEVICE_LOSSES` and `ERRATA_SOAK_MINUTES` set how long it takes; unless told, 200, 100, 150, 20 and 120. Each step is kept when it is done, and the kills go on where they were.",
   steps: [
     step("writes", "Killed at every write", ({ say }) => faults("resume.test.ts", {}, say)),
     step("processes", "Processes killed in the middle of a write", ({ say }) =>
@@ -133,7 +134,9 @@ export const part = {
     step("page", "The page closed or crashed at random moments", () =>
       kills("kill_page", PAGE_KILLS, "two thirds of the pages closed, a third crashed, at a random moment"),
     ),
-    step("devices", "A device lost at 20 points", ({ say }) => faults("lasting_student.test.ts", { FAULT_POINTS: 20 }, say)),
+    step("devices", "A device lost while it answers and learns", ({ say }) =>
+      faults("lasting_student.test.ts", { FAULT_POINTS: DEVICE_LOSSES }, say),
+    ),
     step("numbers", "NaN in 20 computed tensors and 20 weights", ({ say }) => faults("first_bad.test.ts", { FAULT_POINTS: 20 }, say)),
     step("files", "80,000 broken files", ({ say }) => faults("untrusted_files.test.ts", { FAULT_FILES: 10_000 }, say)),
     step("overhead", "What keeping a run safe costs", overhead),
