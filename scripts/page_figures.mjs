@@ -128,6 +128,9 @@ async function largeRunTask(/** @type {(path: string, options: any) => Promise<a
   }
 }
 
+/** Chromium tells only of tasks from 50 ms on. @param {number} ms */
+const longTask = (ms) => (ms > 0 ? `${ms.toFixed(0)} ms` : "none of 50 ms or more");
+
 /** How long input waits while a run trains on the software adapter, and when its first step came, in ms. */
 async function live(/** @type {(path: string, options: any) => Promise<any>} */ openBuiltPage) {
   const { page, close } = await openBuiltPage("?preset=smoke&seed=1", { webgpu: true, viewport: VIEWPORT });
@@ -188,7 +191,7 @@ async function main() {
       [
         "longest task with 10,000 steps drawn and 10,000 answers scrolled through",
         "≤ 200 ms",
-        `${(await largeRunTask(openBuiltPage)).toFixed(0)} ms`,
+        longTask(await largeRunTask(openBuiltPage)),
       ],
       ["axe violations, five views, two themes", "0", String(await axe(openBuiltPage))],
     ];
