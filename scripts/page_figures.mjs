@@ -188,11 +188,7 @@ async function main() {
         `${(readdirSync(join(builtPage, "recorded")).reduce((sum, name) => sum + readFileSync(join(builtPage, "recorded", name)).length, 0) / MB).toFixed(2)} MB`,
       ],
       ["requests to other origins", "0", String(runs.reduce((sum, { foreign }) => sum + foreign, 0))],
-      [
-        "longest task with 10,000 steps drawn and 10,000 answers scrolled through",
-        "≤ 200 ms",
-        longTask(await largeRunTask(openBuiltPage)),
-      ],
+      ["longest task with 10,000 steps drawn and 10,000 answers scrolled through", "≤ 200 ms", longTask(await largeRunTask(openBuiltPage))],
       ["axe violations, five views, two themes", "0", String(await axe(openBuiltPage))],
     ];
     if (process.argv.includes("--live")) {
