@@ -304,9 +304,11 @@ const speed: Step = {
   title: "Speed and memory",
   needs: ["sanitized-mbpp.json"],
   run: async ({ data, say }) => {
-    const problems = load(data("sanitized-mbpp.json"));
+    const all = load(data("sanitized-mbpp.json"));
     return withJudge(2, async (judge) => {
-      await judge.judge(smallAnswers(problems, 500, "warm")); // plans are made, interpreters are there
+      // Plans are made, interpreters are there, and what runs into its limit is known: it measures the limit, not the judge.
+      const warm = await judge.judge(smallAnswers(all, all.length, "warm"));
+      const problems = all.filter((_, i) => warm[i]?.verdict !== "timeout");
       const memory: (number | null)[] = [];
       let done = 0;
       const onVerdict = () => void (++done % 250 === 0 && memory.push(browserMegabytes()));
@@ -345,10 +347,10 @@ const speed: Step = {
         memory: [memory[0] ?? 0, memory.at(-1) ?? 0] as const,
       };
       const rows = [
-        `| batch | ${figures.batch.toFixed(0)} answers a second (${BATCH} answers, ${timeouts} timeouts; ${rejudged.length} judged again in a fresh interpreter, ${rejudged.filter((verdict) => verdict.rejudged?.disagreed).length} otherwise) | ≥100 |`,
+        `| batch | ${figures.batch.toFixed(0)} answers a second (${BATCH} answers, ${timeouts} timeouts, ${all.length - problems.length} problems left out for theirs; ${rejudged.length} judged again in a fresh interpreter, ${rejudged.filter((verdict) => verdict.rejudged?.disagreed).length} otherwise) | ≥100 |`,
         `| fresh | ${figures.fresh.toFixed(1)} answers a second | ≥6 |`,
         `| fresh, one at a time | p50 ${figures.p50.toFixed(2)} s | ≤0.3 s |`,
-        `| hard kill | ${figures.overrun.toFixed(1)} ms over the limit at the median of ${overruns.length} (most: ${Math.max(...overruns).toFixed(0)} ms) | ≤50 ms |`,
+        `| hard kill | ${figures.overrun.toFixed(1)} ms over the limit at the median of ${overruns.length} (most: ${Math.max(...overruns.filter(Number.isFinite)).toFixed(0)} ms; ${overruns.filter((ms) => !Number.isFinite(ms)).length} ended otherwise) | ≤50 ms |`,
         `| memory of the browser's processes, every 250 of the ${BATCH} answers | ${memory.join(", ")} MB | flat |`,
       ];
       const missed = [
