@@ -132,6 +132,10 @@ const escapes: Step = {
 const REASONS: Readonly<Record<string, string>> = {
   "HumanEval/147":
     "a loop over all triples against a formula that takes no time: EvalPlus allows a second, and this Python is slower than the recorded one",
+  "Mbpp/579":
+    "a tuple made of a set of strings: its order follows the hash seed, which was another in each of EvalPlus's two runs and is fixed here",
+  "Mbpp/599":
+    "adds up to 100,000,000 in a loop, in several tests; the reference does it in C. Python in WebAssembly does not end it in the minute that all tests have",
 };
 
 interface Recorded {
@@ -198,9 +202,9 @@ const ExamRow = v.object({ task_id: v.string(), solution: v.string(), error_type
 const exams: Step = {
   name: "exams",
   title: "Error types of recorded answers",
-  needs: ["mbpp.jsonl", ...EXAMS.map((file) => `real-exams/${file}`)],
+  needs: ["sanitized-mbpp.json", ...EXAMS.map((file) => `real-exams/${file}`)],
   run: async ({ data, say }) => {
-    const byId = problemsById(load(data("mbpp.jsonl")));
+    const byId = problemsById(load(data("sanitized-mbpp.json"))); // as the models were asked
     const rows = EXAMS.flatMap((file) => readRows(readFileSync(data(`real-exams/${file}`)), file)).map((row) =>
       v.parse(ExamRow, "value" in row ? row.value : null),
     );

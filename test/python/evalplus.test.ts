@@ -55,6 +55,7 @@ test("limits: four times the reference's time, at least a second, a minute in al
   const cases = (seconds: number[]) => seconds.map((each) => ({ expected: "N", alternative: null, seconds: each }));
   expect(evalPlusLimits(cases([0.01, 2]))).toEqual({ timeoutMs: 10_000, stepTimeoutsMs: [10_000, 1000, 8000] });
   expect(evalPlusLimits(cases([30])).timeoutMs).toBe(61_000);
+  expect(evalPlusLimits(cases([40])).timeoutMs, "a reference that needs longer here").toBe(81_000);
   expect(evalPlusLimits(cases([0.01]), 50).stepTimeoutsMs).toEqual([1050, 50]);
 });
 
