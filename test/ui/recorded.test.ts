@@ -197,4 +197,17 @@ describe("comparing", () => {
     expect(row.after).toBeCloseTo(0.86, 6);
     expect(row.spread).toBeCloseTo(0.02 / Math.SQRT2, 6);
   });
+
+  test("holds eight runs of one's own beside the recorded ones: the oldest gives way", () => {
+    const shelf = new Shelf(() => Promise.reject(new Error("nothing is fetched here")));
+    shelf.put(RECORDINGS[0]!.id, archive("ap2o-h2l.zip"));
+    const [recorded] = shelf.runs.value;
+    for (let i = 1; i <= 10; i++) shelf.add({ ...recorded!, id: `run-${i}` });
+    expect(shelf.runs.value.map(({ id }) => id)).toEqual([
+      RECORDINGS[0]!.id,
+      ..."345678".split("").map((i) => `run-${i}`),
+      "run-9",
+      "run-10",
+    ]);
+  });
 });

@@ -5,6 +5,9 @@ import type { RunArchive, RunRecord } from "../recorded/run_archive.ts";
 import { timelineOf } from "../recorded/timeline.ts";
 import { applyEvent, emptyRun, type RunState } from "../run_state.ts";
 
+/** Runs of one's own that are held; a tab that trains for hours must not grow. */
+const MOST_OWN = 8;
+
 export interface ShelvedRun {
   /** A recorded run's is the URL's. */
   id: string;
@@ -51,8 +54,10 @@ export class Shelf {
     this.add({ id, title: archive.name, run, record: archive.record });
   }
 
-  /** Puts a run there; one of the same id gives way. */
+  /** Puts a run there; one of the same id gives way, and the oldest of one's own where there are too many. */
   add(shelved: ShelvedRun): void {
-    this.runs.value = [...this.runs.value.filter(({ id }) => id !== shelved.id), shelved];
+    const runs = [...this.runs.value.filter(({ id }) => id !== shelved.id), shelved];
+    const own = runs.filter(({ id }) => !RECORDINGS.some((recording) => recording.id === id));
+    this.runs.value = own.length > MOST_OWN ? runs.filter((run) => run !== own[0]) : runs;
   }
 }
