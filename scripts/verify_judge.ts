@@ -11,21 +11,7 @@ import { problemsById, readProblems, readRows } from "../src/tasks/formats.ts";
 import type { Problem } from "../src/tasks/problem.ts";
 import { mutated, randomText } from "./fuzz_programs.ts";
 import { repository } from "./install.mjs";
-
-interface Finding {
-  readonly markdown: string;
-  readonly missed: string[];
-}
-interface Context {
-  data(name: string): string;
-  say(text: string): void;
-}
-interface Step {
-  readonly name: string;
-  readonly title: string;
-  readonly needs: readonly string[];
-  run(context: Context): Promise<Finding>;
-}
+import type { Context, Part, Step } from "./verify_step.ts";
 
 const HONEST =
   "import bisect, json, math, random\ndef f(x):\n    return bisect.bisect([1, 2, 4], x) + json.loads('[0]')[0] + math.floor(sorted([1.5, 0.5])[1]) + sum([-1, 1]) * random.random()\n";
@@ -413,7 +399,7 @@ const fuzz: Step = {
   },
 };
 
-export const part = {
+export const part: Part = {
   title: "The judge",
   about:
     "Made by `npm run verify -- judge`: Pyodide 314.0.7 in a headless Chromium on Linux, two cores. The data lie outside the repository (`--data DIR`).",

@@ -11,24 +11,10 @@ import { freeModel, loadModel } from "../src/model/model.ts";
 import { weightBytes } from "../src/model/weight_plan.ts";
 import { weightShapes } from "../src/model/weight_shapes.ts";
 import { pairLogps } from "../src/train/logps.ts";
-import { modelFiles } from "../test/golden/golden.ts";
+import { jsonLines, type LogpsLine, modelFiles } from "../test/golden/golden.ts";
 import { madeUpModel } from "../test/made_up_model.ts";
 import { repository } from "./install.mjs";
-
-interface Finding {
-  readonly markdown: string;
-  readonly missed: string[];
-}
-interface Context {
-  data(name: string): string;
-  say(text: string): void;
-}
-interface Step {
-  readonly name: string;
-  readonly title: string;
-  readonly needs: readonly string[];
-  run(context: Context): Promise<Finding>;
-}
+import type { Context, Part, Step } from "./verify_step.ts";
 
 const MODELS = [
   { name: "SmolLM2-135M-Instruct", golden: "smollm2-135m" },
@@ -59,27 +45,12 @@ async function errata(args: readonly string[], say: Context["say"]): Promise<{ o
   return { output, said, seconds: (performance.now() - started) / 1000 };
 }
 
-interface Logps {
-  chosen_logp: number;
-  rejected_logp: number;
-  ref_chosen_logp: number;
-  ref_rejected_logp: number;
-  chosen_token_logps: number[];
-  rejected_token_logps: number[];
-}
-
-const readLines = <T>(text: string): T[] =>
-  text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line));
-
 const adapterOf = (said: readonly string[]) => / on (.+)$/.exec(said.find((line) => / parameters on /.test(line)) ?? "")?.[1] ?? "?";
 const planOf = (said: readonly string[]) =>
   /GPU memory: (\S+ \S+)/.exec(said.find((line) => line.startsWith("GPU memory:")) ?? "")?.[1] ?? "?";
 
 /** Largest difference of the sums, mean and largest of the tokens. */
-function compare(got: readonly Logps[], want: readonly Logps[]) {
+function compare(got: readonly LogpsLine[], want: readonly LogpsLine[]) {
   const sums = want.flatMap((w, i) =>
     (["chosen_logp", "rejected_logp", "ref_chosen_logp", "ref_rejected_logp"] as const).map((key) => Math.abs(got[i]![key] - w[key])),
   );
@@ -111,8 +82,8 @@ function logpsStep({ name, golden }: RealModel, dtype: (typeof DTYPES)[number], 
       const pairs = data(`real/${golden}_pairs.jsonl`);
       const flags = ["--model", data(path), "--adapter", data(`real/${golden}_adapter`), "--pairs", pairs, "--dtype", dtype];
       const { output, said, seconds } = await errata(["logps", ...flags], say);
-      const got = readLines<Logps>(output);
-      const want = readLines<Logps>(readFileSync(data(`real/${golden}_logps.jsonl`), "utf8"));
+      const got = jsonLines<LogpsLine>(output);
+      const want = jsonLines<LogpsLine>(readFileSync(data(`real/${golden}_logps.jsonl`), "utf8"));
       const found = compare(got, want);
       return {
         markdown: `| pairs | tokens | sums, largest difference | tokens, mean difference | largest | planned memory | seconds | adapter |
@@ -135,7 +106,7 @@ function tenSteps({ name, golden }: RealModel): Step {
       const flags = `--dtype f16 --checkpoint ${TEN_STEPS.f16} --limit 1 --steps 10 --batch 1 --learning-rate 1e-4 --lr-scheduler-type constant --warmup-steps 0 --weight-decay 0 --max-grad-norm 0`;
       const paths = ["--model", data(`models/${name}`), "--adapter", data(`real/${golden}_adapter`), "--pairs", pairs, "--out", out];
       const { said, seconds } = await errata(["train", ...paths, ...flags.split(" ")], say);
-      const got = readLines<{ loss: number; grad_norm: number }>(readFileSync(join(out, "metrics.jsonl"), "utf8"));
+      const got = jsonLines<{ loss: number; grad_norm: number }>(readFileSync(join(out, "metrics.jsonl"), "utf8"));
       rmSync(out, { recursive: true });
       const { steps }: { steps: { loss: number; grad_norm: number }[] } = JSON.parse(
         readFileSync(data(`real/${golden}_ten_steps.json`), "utf8"),
@@ -219,7 +190,7 @@ const shapes: Step = {
   },
 };
 
-export const part = {
+export const part: Part = {
   title: "Real models",
   file: "real_models.md",
   about:

@@ -5,11 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repository } from "./install.mjs";
-
-interface Finding {
-  markdown: string;
-  missed: string[];
-}
+import type { Finding, Part } from "./verify_step.ts";
 
 interface Assertion {
   fullName: string;
@@ -119,7 +115,7 @@ const step = (name: string, title: string, run: (context: Context) => Finding) =
   run: async (context: Context) => run(context),
 });
 
-export const part = {
+export const part: Part = {
   title: "Nothing lost",
   about:
     "Made by `npm run verify -- reliability`; `ERRATA_KILLS`, `ERRATA_PAGE_KILLS`, `ERRATA_PROCESS_KILLS`, `ERRATA_DEVICE_LOSSES` and `ERRATA_SOAK_MINUTES` set how long it takes; unless told, 200, 100, 150, 20 and 120. Each step is kept when it is done, and the kills go on where they were.",

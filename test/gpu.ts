@@ -88,6 +88,14 @@ export function nmse(got: ArrayLike<number>, want: ArrayLike<number>): number {
   return power === 0 ? error : error / power;
 }
 
+/** The largest distance of two lists; asserts that they have the same length. */
+export function largestDistance(got: ArrayLike<number>, want: ArrayLike<number>): number {
+  expect(got.length).toBe(want.length);
+  let distance = 0;
+  for (let i = 0; i < want.length; i++) distance = Math.max(distance, Math.abs(got[i]! - want[i]!));
+  return distance;
+}
+
 /** Asserts the same length and a normalised mean square error within `tolerance` (1e-7 unless told: float32 storage). */
 export function expectClose(name: string, got: ArrayLike<number>, want: ArrayLike<number>, tolerance = 1e-7): void {
   expect(got.length, `${name}'s length`).toBe(want.length);

@@ -3,9 +3,19 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { errata } from "../errata.ts";
-import { findBytes, MODELS, readBytes, readJson, readJsonLines, readSafetensors, sameBytes, tensorsOf } from "../golden/golden.ts";
-import { nmse } from "../gpu.ts";
+import { errata, errataLines as run } from "../errata.ts";
+import {
+  findBytes,
+  type LogpsLine,
+  MODELS,
+  readBytes,
+  readJson,
+  readJsonLines,
+  readSafetensors,
+  sameBytes,
+  tensorsOf,
+} from "../golden/golden.ts";
+import { largestDistance, nmse } from "../gpu.ts";
 
 let folder: string;
 const called = process.env.INIT_CWD;
@@ -29,33 +39,17 @@ function write(into: string, from: string, files: readonly string[]): void {
   for (const file of files) writeFileSync(join(folder, into, file), readBytes(`${from}/${file}`));
 }
 
-async function run<T>(...args: string[]): Promise<T[]> {
-  const { status, stdout, stderr } = await errata(...args);
-  expect(status, stderr).toBe(0);
-  return stdout
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line));
-}
-
-interface GoldenLogps {
-  [sum: `${string}_logp`]: number;
-  [tokens: `${string}_token_logps`]: number[];
-}
-
-const worst = (got: readonly number[], want: readonly number[]) => Math.max(...want.map((value, i) => Math.abs(got[i]! - value)));
-
 describe.each(MODELS)("%s", (name) => {
   const policy = ["--model", `${name}/model`, "--adapter", `${name}/adapter`];
 
   test("logps", async () => {
-    const got = await run<GoldenLogps>("logps", ...policy, "--pairs", `${name}/pairs.jsonl`);
-    const golden = readJsonLines<GoldenLogps>(`dpo/${name}/r8/logps.jsonl`);
+    const got = await run<LogpsLine>("logps", ...policy, "--pairs", `${name}/pairs.jsonl`);
+    const golden = readJsonLines<LogpsLine>(`dpo/${name}/r8/logps.jsonl`);
     expect(got.length).toBe(golden.length);
     golden.forEach((want, i) => {
       expect(Object.keys(got[i]!).sort()).toEqual(Object.keys(want).sort());
       for (const side of ["chosen", "rejected"] as const) {
-        expect(worst(got[i]![`${side}_token_logps`], want[`${side}_token_logps`])).toBeLessThan(1e-4);
+        expect(largestDistance(got[i]![`${side}_token_logps`], want[`${side}_token_logps`])).toBeLessThan(1e-4);
         expect(Math.abs(got[i]![`${side}_logp`] - want[`${side}_logp`])).toBeLessThan(1e-3);
         expect(Math.abs(got[i]![`ref_${side}_logp`] - want[`ref_${side}_logp`])).toBeLessThan(1e-3);
       }
@@ -96,10 +90,10 @@ test.each(["awkward-qwen2", "tiny-qwen3"])("train --dump-grads on %s", async (na
 
 test("logps --dtype f16 rounds the weights as PyTorch does", async () => {
   const args = ["--model", "tiny-llama/model", "--adapter", "tiny-llama/adapter", "--dtype", "f16"];
-  const got = await run<GoldenLogps>("logps", ...args, "--pairs", "tiny-llama/pairs.jsonl");
-  readJsonLines<GoldenLogps>("dpo/tiny-llama/r8/logps_f16.jsonl").forEach((want, i) => {
+  const got = await run<LogpsLine>("logps", ...args, "--pairs", "tiny-llama/pairs.jsonl");
+  readJsonLines<LogpsLine>("dpo/tiny-llama/r8/logps_f16.jsonl").forEach((want, i) => {
     for (const side of ["chosen", "rejected"] as const) {
-      expect(worst(got[i]![`${side}_token_logps`], want[`${side}_token_logps`])).toBeLessThan(1e-4);
+      expect(largestDistance(got[i]![`${side}_token_logps`], want[`${side}_token_logps`])).toBeLessThan(1e-4);
     }
   });
 });

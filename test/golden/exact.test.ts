@@ -4,8 +4,8 @@ import { openDevice } from "../../src/gpu/device.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
 import { freeModel, loadModel, type Model } from "../../src/model/model.ts";
 import { pairLogps } from "../../src/train/logps.ts";
-import { goldenPairs, logpsDistance, measureForward, measureLogps, roundedModelFiles } from "./exact.ts";
-import { MODELS, modelFiles } from "./golden.ts";
+import { logpsDistance, measureForward, measureLogps, roundedModelFiles } from "./exact.ts";
+import { MODELS, modelFiles, readTokenPairs } from "./golden.ts";
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -31,7 +31,7 @@ describe.each(MODELS)("%s", (name) => {
 
   test("f16 weights compute what the same rounded weights compute as f32", async () => {
     const rounded = await loadModel(gpu, roundedModelFiles(name), { dtype: "f32" });
-    const pairs = goldenPairs(`dpo/${name}/pairs.jsonl`);
+    const pairs = readTokenPairs(`dpo/${name}/pairs.jsonl`);
     const distance = logpsDistance(await pairLogps(gpu, packed, null, pairs), await pairLogps(gpu, rounded, null, pairs));
     freeModel(gpu, rounded);
     expect(distance.max).toBeLessThan(1e-5);

@@ -13,7 +13,7 @@ import { DEFAULT_OPTIONS, type LossType } from "../../src/train/objectives.ts";
 import { readPairs, type TokenPair } from "../../src/train/pair.ts";
 import type { Schedule } from "../../src/train/schedule.ts";
 import { Trainer, type TrainingPair } from "../../src/train/trainer.ts";
-import { folder, modelFiles, readBytes, readJson, readJsonLines, readSafetensors } from "./golden.ts";
+import { folder, type LogpsLine, modelFiles, readBytes, readJson, readJsonLines, readSafetensors, readTokenPairs } from "./golden.ts";
 
 /** The largest absolute and the normalised mean square error over everything that was compared. */
 export class Distance {
@@ -89,30 +89,6 @@ export async function measureForward(gpu: Gpu, model: Model, name: string): Prom
   return { logits, hidden };
 }
 
-interface GoldenLogps {
-  chosen_logp: number;
-  rejected_logp: number;
-  ref_chosen_logp: number;
-  ref_rejected_logp: number;
-  chosen_token_logps: number[];
-  rejected_token_logps: number[];
-}
-
-interface GoldenPair {
-  prompt_ids: number[];
-  chosen_ids: number[];
-  rejected_ids: number[];
-}
-
-/** A golden file of token pairs. */
-export function goldenPairs(path: string): TokenPair[] {
-  return readJsonLines<GoldenPair>(path).map(({ prompt_ids, chosen_ids, rejected_ids }) => ({
-    promptIds: prompt_ids,
-    chosenIds: chosen_ids,
-    rejectedIds: rejected_ids,
-  }));
-}
-
 export async function openGoldenAdapter(gpu: Gpu, model: Model, path: string): Promise<Adapter> {
   return adapterFromFile(gpu, model, await readAdapter(folder(`${path}/adapter`), model.config));
 }
@@ -128,12 +104,12 @@ export async function measureLogps(
   file = "logps",
 ): Promise<{ tokens: Measured; sums: Measured }> {
   const adapter = await openGoldenAdapter(gpu, model, `dpo/${name}/${lora}`);
-  const pairs = goldenPairs(`dpo/${name}/pairs${file.endsWith("_edge") ? "_edge" : ""}.jsonl`);
+  const pairs = readTokenPairs(`dpo/${name}/pairs${file.endsWith("_edge") ? "_edge" : ""}.jsonl`);
   const policy = await pairLogps(gpu, model, adapter, pairs);
   const reference = await pairLogps(gpu, model, null, pairs);
   freeAdapter(gpu, adapter);
-  const golden = readJsonLines<GoldenLogps>(`dpo/${name}/${lora}/${file}.jsonl`);
-  const exact = file === "logps" ? readJson<{ logps_f64: GoldenLogps[] }>(`dpo/${name}/${lora}/losses.json`).logps_f64 : null;
+  const golden = readJsonLines<LogpsLine>(`dpo/${name}/${lora}/${file}.jsonl`);
+  const exact = file === "logps" ? readJson<{ logps_f64: LogpsLine[] }>(`dpo/${name}/${lora}/losses.json`).logps_f64 : null;
   const [tokens, sums] = [both(), both()];
   for (const [i, want] of golden.entries()) {
     for (const side of ["chosen", "rejected"] as const) {
@@ -172,7 +148,7 @@ export async function measureGradients(
 }
 
 function pairsOfLoss(name: string, loss: GoldenLoss): TrainingPair[] {
-  const pairs = goldenPairs(`dpo/${name}/pairs.jsonl`);
+  const pairs = readTokenPairs(`dpo/${name}/pairs.jsonl`);
   if (loss === "dpo") return pairs;
   if (loss === "sft") return pairs.map((pair) => ({ ...pair, rejectedIds: [] }));
   const masks = readJson<{ rejected: number[] }[]>(`dpo/${name}/focal_masks.json`);

@@ -6,7 +6,6 @@ import { pairLogps } from "../../src/train/logps.ts";
 import {
   type Distance,
   type GoldenLoss,
-  goldenPairs,
   logpsDistance,
   measureForward,
   measureGradients,
@@ -16,7 +15,7 @@ import {
   roundedModelFiles,
   trlRun,
 } from "./exact.ts";
-import { MODELS, modelFiles } from "./golden.ts";
+import { MODELS, modelFiles, readTokenPairs } from "./golden.ts";
 
 const LOSSES: readonly GoldenLoss[] = ["dpo", "sft", "focal"];
 const RUNS = ["linear_wd0", "linear_wd0.01", "cosine_wd0", "constant_wd0.1_unclipped", "awkward_zero_linear_wd0"];
@@ -73,7 +72,7 @@ async function optimizerRow(gpu: Gpu, model: Model, run: string): Promise<string
     gpu,
     model,
     `dpo/${golden.name}/${golden.lora}`,
-    goldenPairs(`dpo/${golden.name}/pairs.jsonl`),
+    readTokenPairs(`dpo/${golden.name}/pairs.jsonl`),
     golden,
   );
   const { theirs } = golden;
@@ -93,7 +92,7 @@ async function trlRow(gpu: Gpu, model: Model, run: string): Promise<string> {
 }
 
 async function f16Row(gpu: Gpu, name: string): Promise<string> {
-  const pairs = goldenPairs(`dpo/${name}/pairs.jsonl`);
+  const pairs = readTokenPairs(`dpo/${name}/pairs.jsonl`);
   const logps = async (files: ReturnType<typeof modelFiles>, dtype: "f32" | "f16") => {
     const model = await loadModel(gpu, files, { dtype });
     const got = await pairLogps(gpu, model, null, pairs);

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import type { ModelFiles } from "../../src/model/files.ts";
 import { bytesSource } from "../../src/model/safetensors.ts";
+import type { TokenPair } from "../../src/train/pair.ts";
 
 const DATA = new URL("./data/", import.meta.url);
 
@@ -41,10 +42,37 @@ export function readJson<T>(path: string): T {
   return JSON.parse(new TextDecoder().decode(readBytes(path)));
 }
 
+/** The values of a text with one JSON value a line. */
+export function jsonLines<T>(text: string): T[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
+
 /** A file with one JSON value a line. */
 export function readJsonLines<T>(path: string): T[] {
-  const lines = new TextDecoder().decode(readBytes(path)).split("\n");
-  return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
+  return jsonLines(new TextDecoder().decode(readBytes(path)));
+}
+
+/** A line of the golden logps files, as `errata logps` prints it. */
+export interface LogpsLine {
+  chosen_logp: number;
+  rejected_logp: number;
+  ref_chosen_logp: number;
+  ref_rejected_logp: number;
+  chosen_token_logps: number[];
+  rejected_token_logps: number[];
+}
+
+/** A file of token pairs. */
+export function readTokenPairs(path: string): TokenPair[] {
+  const pairs = readJsonLines<Record<"prompt_ids" | "chosen_ids" | "rejected_ids", number[]>>(path);
+  return pairs.map(({ prompt_ids: promptIds, chosen_ids: chosenIds, rejected_ids: rejectedIds }) => ({
+    promptIds,
+    chosenIds,
+    rejectedIds,
+  }));
 }
 
 /** The float32 tensors of a safetensors file, by a reader that shares nothing with the one under test. */

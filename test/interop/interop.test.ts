@@ -17,10 +17,10 @@ import { type CompletionLogps, pairLogps } from "../../src/train/logps.ts";
 import { DEFAULT_OPTIONS } from "../../src/train/objectives.ts";
 import { readPairs, type TokenPair } from "../../src/train/pair.ts";
 import { Trainer, type TrainOptions } from "../../src/train/trainer.ts";
-import { errata } from "../errata.ts";
-import { readBytes, readJsonLines, readSafetensors, tensorsOf } from "../golden/golden.ts";
-import { nmse } from "../gpu.ts";
-import { type PairLogps, Peers } from "./peers.ts";
+import { errataLines as run } from "../errata.ts";
+import { type LogpsLine, readBytes, readJsonLines, readSafetensors, tensorsOf } from "../golden/golden.ts";
+import { largestDistance, nmse } from "../gpu.ts";
+import { Peers } from "./peers.ts";
 import { RANDOM_MODELS } from "./random_models.ts";
 
 const DEMO = resolve(import.meta.dirname, "..", "..", "public", "models", "demo");
@@ -54,28 +54,14 @@ function write(into: string, from: string, files: readonly string[]): void {
   for (const file of files) writeFileSync(at(into, file), readBytes(`${from}/${file}`));
 }
 
-/** Runs a command that must succeed; gives its lines. */
-async function run<T = unknown>(...args: string[]): Promise<T[]> {
-  const { status, stdout, stderr } = await errata(...args);
-  expect(status, stderr).toBe(0);
-  return stdout
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line));
-}
-
-/** The largest distance of two lists of the same length. */
-function farthest(got: readonly number[], want: readonly number[]): number {
-  expect(got.length).toBe(want.length);
-  return Math.max(...want.map((value, i) => Math.abs(got[i]! - value)));
-}
-
 /** Every field within 1e-4 per token and 1e-3 per sum. */
-function expectSameLogps(got: readonly PairLogps[], want: readonly PairLogps[]): void {
+function expectSameLogps(got: readonly LogpsLine[], want: readonly LogpsLine[]): void {
   expect(got.length).toBe(want.length);
   got.forEach((row, i) => {
     for (const side of ["chosen", "rejected"] as const) {
-      expect(farthest(row[`${side}_token_logps`], want[i]![`${side}_token_logps`]), `pair ${i}: ${side} per token`).toBeLessThan(1e-4);
+      expect(largestDistance(row[`${side}_token_logps`], want[i]![`${side}_token_logps`]), `pair ${i}: ${side} per token`).toBeLessThan(
+        1e-4,
+      );
       for (const key of [`${side}_logp`, `ref_${side}_logp`] as const) {
         expect(Math.abs(row[key] - want[i]![key]), `pair ${i}: ${key}`).toBeLessThan(1e-3);
       }
@@ -85,7 +71,7 @@ function expectSameLogps(got: readonly PairLogps[], want: readonly PairLogps[]):
 
 test("an adapter trained here gives the same log-probabilities in PEFT", async () => {
   const there = await peers.ask("logps", { model: at("base"), pairs: at("pairs.jsonl"), adapter: trained });
-  const here = await run<PairLogps>("logps", "--model", at("base"), "--adapter", trained, "--pairs", at("pairs.jsonl"));
+  const here = await run<LogpsLine>("logps", "--model", at("base"), "--adapter", trained, "--pairs", at("pairs.jsonl"));
   expectSameLogps(here, there);
   const moved = here.map(({ chosen_logp, ref_chosen_logp }) => Math.abs(chosen_logp - ref_chosen_logp));
   expect(Math.min(...moved), "training moved every pair").toBeGreaterThan(0.1);
@@ -187,12 +173,12 @@ test.each([
     const [summary] = await run("merge", "--model", at(base), "--adapter", at("golden_adapter"), "--out", merged, ...flags);
     expect(summary).toMatchObject({ changed: 21, tensors: 38 });
     const there = await peers.ask("logps", { model: merged, pairs: at("pairs.jsonl") });
-    for (const [i, golden] of readJsonLines<PairLogps>("dpo/tiny-qwen2/r8/logps.jsonl").entries()) {
+    for (const [i, golden] of readJsonLines<LogpsLine>("dpo/tiny-qwen2/r8/logps.jsonl").entries()) {
       for (const side of ["chosen_token_logps", "rejected_token_logps"] as const) {
-        expect(farthest(there[i]![side], golden[side]), `pair ${i}: ${side}`).toBeLessThan(allowed);
+        expect(largestDistance(there[i]![side], golden[side]), `pair ${i}: ${side}`).toBeLessThan(allowed);
       }
     }
-    expectSameLogps(await run<PairLogps>("logps", "--model", merged, "--pairs", at("pairs.jsonl")), there);
+    expectSameLogps(await run<LogpsLine>("logps", "--model", merged, "--pairs", at("pairs.jsonl")), there);
   },
   120_000,
 );
@@ -257,7 +243,7 @@ const TRAIN_OPTIONS: TrainOptions = {
 };
 
 /** The fields of `errata logps`. */
-function fieldsOf(policy: CompletionLogps, reference: CompletionLogps): PairLogps {
+function fieldsOf(policy: CompletionLogps, reference: CompletionLogps): LogpsLine {
   const sum = (logps: Float32Array) => logps.reduce((total, logp) => total + logp, 0);
   return {
     chosen_logp: sum(policy.chosen),

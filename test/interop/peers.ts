@@ -3,20 +3,11 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { findPython } from "../../scripts/ensure_python.mjs";
-
-/** The fields of `errata logps`. */
-export interface PairLogps {
-  chosen_logp: number;
-  rejected_logp: number;
-  ref_chosen_logp: number;
-  ref_rejected_logp: number;
-  chosen_token_logps: number[];
-  rejected_token_logps: number[];
-}
+import type { LogpsLine } from "../golden/golden.ts";
 
 /** What peers.py can be asked, and what it answers: its functions say more. */
 interface Requests {
-  logps: { arguments: { model: string; pairs: string; adapter?: string; double?: boolean }; result: PairLogps[] };
+  logps: { arguments: { model: string; pairs: string; adapter?: string; double?: boolean }; result: LogpsLine[] };
   gradients: { arguments: { model: string; pairs: string; adapter: string; out: string }; result: number };
   greedy: {
     arguments: { model: string; prompt_ids: readonly number[]; tokens: number; adapter?: string };

@@ -8,26 +8,12 @@ import { freeModel, loadModel, type Model } from "../../src/model/model.ts";
 import { packGroups } from "../../src/model/pack.ts";
 import { readAdapter } from "../../src/model/peft.ts";
 import { allocateWorkspace, freeWorkspace, pairLogps, runPack } from "../../src/train/logps.ts";
-import { folder, MODELS, modelFiles, readJson, readJsonLines, readSafetensors } from "../golden/golden.ts";
+import { folder, type LogpsLine, MODELS, modelFiles, readJson, readJsonLines, readSafetensors, readTokenPairs } from "../golden/golden.ts";
+import { largestDistance } from "../gpu.ts";
 
 interface Sequence {
   ids: number[];
   label_logps: number[];
-}
-
-interface GoldenPair {
-  prompt_ids: number[];
-  chosen_ids: number[];
-  rejected_ids: number[];
-}
-
-interface GoldenLogps {
-  chosen_logp: number;
-  rejected_logp: number;
-  ref_chosen_logp: number;
-  ref_rejected_logp: number;
-  chosen_token_logps: number[];
-  rejected_token_logps: number[];
 }
 
 let gpu: Gpu;
@@ -36,12 +22,6 @@ beforeAll(async () => {
 });
 afterAll(() => gpu?.destroy());
 
-const worst = (got: ArrayLike<number>, want: ArrayLike<number>) => {
-  expect(got.length).toBe(want.length);
-  let error = 0;
-  for (let i = 0; i < want.length; i++) error = Math.max(error, Math.abs(got[i]! - want[i]!));
-  return error;
-};
 const sum = (values: Float32Array) => values.reduce((a, b) => a + b, 0);
 
 describe.each(MODELS)("%s", (name) => {
@@ -65,7 +45,7 @@ describe.each(MODELS)("%s", (name) => {
     ]);
     for (const [key, tensor] of tensors) {
       const want = golden.get(key)!.data.subarray(0, T * model.config.C);
-      expect(worst(await gpu.read(rowsOf(tensor, T)), want), key).toBeLessThan(1e-4);
+      expect(largestDistance(await gpu.read(rowsOf(tensor, T)), want), key).toBeLessThan(1e-4);
     }
     freeWorkspace(gpu, workspace);
   });
@@ -75,7 +55,7 @@ describe.each(MODELS)("%s", (name) => {
     const pairs = sequences.map(({ ids }) => ({ promptIds: ids.slice(0, 1), chosenIds: ids.slice(1), rejectedIds: [] }));
     const logps = await pairLogps(gpu, model, null, pairs);
     sequences.forEach(({ label_logps }, i) => {
-      expect(worst(logps[i]!.chosen, label_logps), `sequence ${i}`).toBeLessThan(1e-4);
+      expect(largestDistance(logps[i]!.chosen, label_logps), `sequence ${i}`).toBeLessThan(1e-4);
     });
   });
 
@@ -83,18 +63,14 @@ describe.each(MODELS)("%s", (name) => {
     const file = await readAdapter(folder(`dpo/${name}/${adapterName}/adapter`), model.config);
     const adapter = adapterFromFile(gpu, model, file);
     for (const set of ["", "_edge"]) {
-      const pairs = readJsonLines<GoldenPair>(`dpo/${name}/pairs${set}.jsonl`).map((p) => ({
-        promptIds: p.prompt_ids,
-        chosenIds: p.chosen_ids,
-        rejectedIds: p.rejected_ids,
-      }));
-      const golden = readJsonLines<GoldenLogps>(`dpo/${name}/${adapterName}/logps${set}.jsonl`);
+      const pairs = readTokenPairs(`dpo/${name}/pairs${set}.jsonl`);
+      const golden = readJsonLines<LogpsLine>(`dpo/${name}/${adapterName}/logps${set}.jsonl`);
       const policy = await pairLogps(gpu, model, adapter, pairs);
       const reference = await pairLogps(gpu, model, null, pairs);
       golden.forEach((want, i) => {
         const message = `pair ${i}${set}`;
-        expect(worst(policy[i]!.chosen, want.chosen_token_logps), message).toBeLessThan(1e-4);
-        expect(worst(policy[i]!.rejected, want.rejected_token_logps), message).toBeLessThan(1e-4);
+        expect(largestDistance(policy[i]!.chosen, want.chosen_token_logps), message).toBeLessThan(1e-4);
+        expect(largestDistance(policy[i]!.rejected, want.rejected_token_logps), message).toBeLessThan(1e-4);
         expect(Math.abs(sum(policy[i]!.chosen) - want.chosen_logp), message).toBeLessThan(1e-3);
         expect(Math.abs(sum(policy[i]!.rejected) - want.rejected_logp), message).toBeLessThan(1e-3);
         expect(Math.abs(sum(reference[i]!.chosen) - want.ref_chosen_logp), message).toBeLessThan(1e-3);
@@ -106,11 +82,7 @@ describe.each(MODELS)("%s", (name) => {
 });
 
 test("f16 weights give the log-probabilities of the rounded model", async () => {
-  const pairs = readJsonLines<GoldenPair>("dpo/tiny-qwen2/pairs.jsonl").map((p) => ({
-    promptIds: p.prompt_ids,
-    chosenIds: p.chosen_ids,
-    rejectedIds: p.rejected_ids,
-  }));
+  const pairs = readTokenPairs("dpo/tiny-qwen2/pairs.jsonl");
   const rounded = await loadModel(gpu, modelFiles("tiny-qwen2-f16"), { dtype: "f32" }); // stored as f16, held as f32
   const want = await pairLogps(gpu, rounded, null, pairs);
   freeModel(gpu, rounded);

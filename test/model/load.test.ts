@@ -17,16 +17,10 @@ import { weightShapes } from "../../src/model/weight_shapes.ts";
 import { allocateWorkspace, freeWorkspace, pairLogps, runPack } from "../../src/train/logps.ts";
 import { DEFAULT_OPTIONS } from "../../src/train/objectives.ts";
 import { Trainer } from "../../src/train/trainer.ts";
-import { folder, modelFiles, readBytes, readJson, readJsonLines, readSafetensors } from "../golden/golden.ts";
-import { expectClose } from "../gpu.ts";
+import { folder, modelFiles, readBytes, readJson, readJsonLines, readSafetensors, readTokenPairs } from "../golden/golden.ts";
+import { expectClose, largestDistance } from "../gpu.ts";
 import { madeUpHalves, madeUpModel } from "../made_up_model.ts";
 import { packQuantised } from "../pack_quantised.ts";
-
-interface GoldenPair {
-  prompt_ids: number[];
-  chosen_ids: number[];
-  rejected_ids: number[];
-}
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -34,18 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => gpu?.destroy());
 
-const worst = (got: ArrayLike<number>, want: ArrayLike<number>) => {
-  expect(got.length).toBe(want.length);
-  let error = 0;
-  for (let i = 0; i < want.length; i++) error = Math.max(error, Math.abs(got[i]! - want[i]!));
-  return error;
-};
-
-const pairs = readJsonLines<GoldenPair>("dpo/tiny-llama/pairs.jsonl").map((p) => ({
-  promptIds: p.prompt_ids,
-  chosenIds: p.chosen_ids,
-  rejectedIds: p.rejected_ids,
-}));
+const pairs = readTokenPairs("dpo/tiny-llama/pairs.jsonl");
 
 /** tiny-llama with the seven projections rounded as they are stored, in float32. */
 function dequantised(dtype: "int8" | "int4"): ModelFiles {
@@ -65,8 +48,8 @@ describe("dtypes", () => {
     const logps = await pairLogps(gpu, model, adapter, pairs);
     const golden = readJsonLines<Record<string, number[]>>(`dpo/tiny-llama/r8/logps_${dtype}.jsonl`);
     golden.forEach((want, i) => {
-      expect(worst(logps[i]!.chosen, want.chosen_token_logps!)).toBeLessThan(1e-4);
-      expect(worst(logps[i]!.rejected, want.rejected_token_logps!)).toBeLessThan(1e-4);
+      expect(largestDistance(logps[i]!.chosen, want.chosen_token_logps!)).toBeLessThan(1e-4);
+      expect(largestDistance(logps[i]!.rejected, want.rejected_token_logps!)).toBeLessThan(1e-4);
     });
     freeAdapter(gpu, adapter);
     freeModel(gpu, model);
@@ -115,7 +98,7 @@ describe("GGUF", () => {
       sequences.map((ids) => ({ promptIds: ids.slice(0, 1), chosenIds: ids.slice(1), rejectedIds: [] })),
     );
     label_logps.forEach((want, i) => {
-      expect(worst(logps[i]!.chosen, want), `sequence ${i}`).toBeLessThan(1e-4);
+      expect(largestDistance(logps[i]!.chosen, want), `sequence ${i}`).toBeLessThan(1e-4);
     });
     freeModel(gpu, model);
   });
@@ -157,7 +140,7 @@ describe("a model of the true 0.5B shape, two layers", () => {
     const hidden = await gpu.read(rowsOf(workspace.activations.hidden, 4));
     const table = f16BitsToF32(madeUpHalves(0, VOCABULARY * C)); // the embedding is the file's first tensor
     const { dequantised: rounded } = packQuantised(table.subarray(0, C), 8);
-    expect(worst((await gpu.read(rowsOf(workspace.activations.layers[0]!.x, 1))).subarray(0, C), rounded)).toBe(0);
+    expect(largestDistance((await gpu.read(rowsOf(workspace.activations.layers[0]!.x, 1))).subarray(0, C), rounded)).toBe(0);
     expect(logps!.chosen[0]).toBeCloseTo(labelLogp(table, hidden.subarray(2 * C, 3 * C), ids[3]!), 3); // of the last row
     freeWorkspace(gpu, workspace);
     freeModel(gpu, model);

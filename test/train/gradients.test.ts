@@ -7,14 +7,8 @@ import { freeModel, loadModel, type Model } from "../../src/model/model.ts";
 import { readAdapter } from "../../src/model/peft.ts";
 import { DEFAULT_OPTIONS, type LossType } from "../../src/train/objectives.ts";
 import { Trainer, type TrainingPair, type TrainOptions } from "../../src/train/trainer.ts";
-import { folder, MODELS, modelFiles, readJson, readJsonLines, readSafetensors } from "../golden/golden.ts";
+import { folder, MODELS, modelFiles, readJson, readSafetensors, readTokenPairs } from "../golden/golden.ts";
 import { nmse } from "../gpu.ts";
-
-interface GoldenPair {
-  prompt_ids: number[];
-  chosen_ids: number[];
-  rejected_ids: number[];
-}
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -22,13 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => gpu?.destroy());
 
-function goldenPairs(name: string): TrainingPair[] {
-  return readJsonLines<GoldenPair>(`dpo/${name}/pairs.jsonl`).map((p) => ({
-    promptIds: p.prompt_ids,
-    chosenIds: p.chosen_ids,
-    rejectedIds: p.rejected_ids,
-  }));
-}
+const goldenPairs = (name: string): TrainingPair[] => readTokenPairs(`dpo/${name}/pairs.jsonl`);
 
 const options = (lossType: LossType): TrainOptions => ({
   lossType,

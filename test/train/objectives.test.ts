@@ -10,7 +10,7 @@ import {
   type PairLogps,
   readLossType,
 } from "../../src/train/objectives.ts";
-import { MODELS, readJson, readJsonLines } from "../golden/golden.ts";
+import { type LogpsLine, MODELS, readJson, readJsonLines } from "../golden/golden.ts";
 
 interface GoldenLoss {
   arguments: { beta?: number; label_smoothing?: number; gamma?: number; discopop_tau?: number; sft_alpha?: number; batch?: number };
@@ -203,18 +203,9 @@ describe("options", () => {
 });
 
 describe("metrics", () => {
-  interface Logps {
-    chosen_logp: number;
-    rejected_logp: number;
-    ref_chosen_logp: number;
-    ref_rejected_logp: number;
-    chosen_token_logps: number[];
-    rejected_token_logps: number[];
-  }
-
   test.each(MODELS)("and DPO loss of %s are those of PyTorch", (model) => {
     const folder = `dpo/${model}/r8`;
-    const pairs = readJsonLines<Logps>(`${folder}/logps.jsonl`).map((line) => ({
+    const pairs = readJsonLines<LogpsLine>(`${folder}/logps.jsonl`).map((line) => ({
       chosen: line.chosen_logp,
       rejected: line.rejected_logp,
       refChosen: line.ref_chosen_logp,
