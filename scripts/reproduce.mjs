@@ -272,5 +272,6 @@ try {
   await main();
 } catch (error) {
   process.stderr.write(`reproduce: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = error instanceof RangeError ? 2 : 1;
+  const wrongFlag = error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  process.exitCode = error instanceof RangeError || wrongFlag ? 2 : 1;
 }

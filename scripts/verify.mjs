@@ -7,13 +7,7 @@ import { parseArgs } from "node:util";
 import { fail, repository } from "./install.mjs";
 import { openModules } from "./modules.mjs";
 
-/**
- * What a step found: Markdown for the results, and a sentence for each figure that was missed.
- * @typedef {{ markdown: string, missed: string[] }} Finding
- * @typedef {{ data: (name: string) => string, say: (text: string) => void }} Context `data`: the path of a file in the data folder
- * @typedef {{ name: string, title: string, needs: string[], run: (context: Context) => Promise<Finding> }} Step `needs`: files of the data folder
- * @typedef {{ title: string, about: string, steps: Step[], file?: string }} Part `file`: in docs/results; NAME.md unless told
- */
+/** @import { Finding, Part, Step } from "./verify_step.ts" */
 
 /** The parts, each a module that exports `part`; its results go to docs/results/NAME.md. @type {Record<string, string>} */
 const PARTS = {
@@ -102,9 +96,21 @@ async function runPart(name, part, how) {
   return missed;
 }
 
-async function main() {
+/** The flags; null, and the sentence said, where they are wrong. */
+function parseFlags() {
   const options = /** @type {const} */ ({ data: { type: "string" }, again: { type: "boolean" }, step: { type: "string" } });
-  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    fail(error, 2);
+    return null;
+  }
+}
+
+async function main() {
+  const flags = parseFlags();
+  if (!flags) return;
+  const { values, positionals } = flags;
   const unknown = positionals.find((name) => !(name in PARTS));
   if (unknown !== undefined) return fail(`npm run verify knows the parts ${Object.keys(PARTS).join(", ")}, not ${unknown}.`, 2);
   const beside = resolve(repository, "..", "shared", "data");
