@@ -2,3 +2,8 @@
 export class InputError extends Error {
   override name = "InputError";
 }
+
+/** What was thrown, in words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,6 +1,6 @@
 // The flags of a command: one table gives parsing, checking and --help.
 import { parseArgs } from "node:util";
-import { InputError } from "../input_error.ts";
+import { InputError, messageOf } from "../input_error.ts";
 
 export interface Flag<T> {
   /** What --help says. */
@@ -90,7 +90,7 @@ function parse(command: string, flags: Flags, args: readonly string[]): Record<s
   try {
     return parseArgs({ args: [...args], options: Object.fromEntries(options), strict: true, allowPositionals: false }).values;
   } catch (error) {
-    const [sentence] = (error instanceof Error ? error.message : String(error)).split(/\. |\n/);
+    const [sentence] = messageOf(error).split(/\. |\n/);
     throw new InputError(`${sentence?.replace(/\.$/, "")}; errata ${command} --help lists the flags.`);
   }
 }

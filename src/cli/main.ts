@@ -1,7 +1,7 @@
 // The command line: which command, its flags, and what becomes of errors.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { InputError } from "../input_error.ts";
+import { InputError, messageOf } from "../input_error.ts";
 import { benchCommand } from "./bench_command.ts";
 import type { Console } from "./command.ts";
 import { exportCommand } from "./export_command.ts";
@@ -118,7 +118,7 @@ async function dispatch([name, ...args]: readonly string[], console: Console): P
 
 /** Says what went wrong in one line; gives the exit status: 2 for what the user can mend, 1 for the rest. */
 function report(error: unknown, stderr: Streams["stderr"]): number {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   stderr.write(`errata: ${message.replace(/\s*\n\s*/g, " ")}\n`);
   if (error instanceof InputError) return 2;
   if (error instanceof Error && process.env.ERRATA_DEBUG) stderr.write(`${error.stack}\n`);

@@ -6,7 +6,7 @@ import type { Engine } from "../ap2o/engine_student.ts";
 import { type AdapterInfo, openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import type { TileChoices } from "../gpu/tiles.ts";
-import { InputError } from "../input_error.ts";
+import { InputError, messageOf } from "../input_error.ts";
 import { CHECKPOINTS } from "../model/activations.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { type Adapter, adapterFromFile } from "../model/lora.ts";
@@ -88,7 +88,7 @@ async function chosenTiles(gpu: Gpu, adapter: AdapterInfo): Promise<TileChoices>
 export async function openGpu(): Promise<{ gpu: Gpu; adapter: AdapterInfo }> {
   offerSoftwareDriver();
   const { device, adapter } = await openDevice().catch((error: unknown) => {
-    throw new InputError(error instanceof Error ? error.message : String(error));
+    throw new InputError(messageOf(error));
   });
   return { gpu: new Gpu(device), adapter };
 }

@@ -1,4 +1,5 @@
 // The WebGPU layer: memory, pipelines, dispatches, readback. Knows nothing of models.
+import { messageOf } from "../input_error.ts";
 import { shaders } from "./shaders.ts";
 import { readSignature, type Signature } from "./signature.ts";
 import { bytesOf, type Dtype, numel, type Tensor } from "./tensor.ts";
@@ -248,7 +249,7 @@ export class Gpu {
     } catch (error) {
       if (!this.#stagings.includes(staging)) staging.destroy();
       await this.#throwFailure();
-      throw error instanceof GpuFailure ? error : new GpuFailure(`the readback of ${tensor.name} failed: ${sentenceOf(error)}`);
+      throw error instanceof GpuFailure ? error : new GpuFailure(`the readback of ${tensor.name} failed: ${messageOf(error)}`);
     }
   }
 
@@ -395,7 +396,7 @@ export class Gpu {
     const make = async (key: string, name: string, dispatch: Dispatch) => {
       const { signature, layout, descriptor } = this.#describe(name, dispatch);
       const pipeline = await this.device.createComputePipelineAsync(descriptor).catch((error: unknown) => {
-        throw new GpuFailure(`the kernel ${name} cannot be made: ${sentenceOf(error)}`);
+        throw new GpuFailure(`the kernel ${name} cannot be made: ${messageOf(error)}`);
       });
       if (!this.#kernels.has(key)) this.#keepKernel(key, { pipeline, layout, signature });
     };
@@ -408,10 +409,6 @@ export class Gpu {
 
 const kernelKey = (name: string, { constants = {}, sizes = {} }: Dispatch): string =>
   `${name} ${JSON.stringify(constants)} ${JSON.stringify(sizes)}`;
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 function checkBindings(
   name: string,

@@ -1,8 +1,10 @@
 // The judge behind the sandbox: plans a problem's tests, sends runs to the frame, compares what comes back, and sees to it that
 // every request gets exactly one verdict, the same for the same program and tests.
+
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import * as v from "valibot";
+import { messageOf } from "../input_error.ts";
 import type { EvalPlusSuite } from "../tasks/problem.ts";
 import { evalPlusLimits, type ReferenceCase, referenceCases, referenceSteps } from "./evalplus.ts";
 import type { Judge, JudgeOptions, JudgeRequest, Verdict } from "./judge.ts";
@@ -138,7 +140,7 @@ export class SandboxJudge implements Judge {
       papers = await this.papersOf(request, signal);
     } catch (error) {
       if (this.ended || signal?.aborted) throw error;
-      return infraError(`${request.taskId}: ${error instanceof Error ? error.message : String(error)}`);
+      return infraError(`${request.taskId}: ${messageOf(error)}`);
     }
     const judged = await Promise.all(papers.map((paper) => this.judgePaper(request, paper, fresh, rejudge, signal)));
     const [base, plus] = judged;

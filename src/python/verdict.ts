@@ -1,5 +1,6 @@
 // From what came out of the sandbox to a verdict. Pure: no interpreter, no clock.
 
+import { messageOf } from "../input_error.ts";
 import { pythonString } from "../tasks/python_literal.ts";
 import { PyError, truthy } from "./compare.ts";
 import type { JudgeRequest, Verdict, VerdictKind } from "./judge.ts";
@@ -94,7 +95,7 @@ function readValue(text: string): PyValue {
   try {
     return decodeValue(text);
   } catch (error) {
-    return { type: "opaque", name: `unreadable: ${error instanceof Error ? error.message : String(error)}`, truth: true };
+    return { type: "opaque", name: `unreadable: ${messageOf(error)}`, truth: true };
   }
 }
 

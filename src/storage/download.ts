@@ -3,7 +3,7 @@
 import { sha1 } from "@noble/hashes/legacy.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import { InputError } from "../input_error.ts";
+import { InputError, messageOf } from "../input_error.ts";
 import { hubHeaders, type RemoteFile, refusal } from "./hub.ts";
 import type { ModelFolder } from "./model_folder.ts";
 
@@ -59,8 +59,6 @@ export async function download(folder: ModelFolder, path: string, file: RemoteFi
   }
   return partial.verify();
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const pause = (ms: number, signal: AbortSignal | undefined) =>
   new Promise<void>((resolve, reject) => {

@@ -1,4 +1,5 @@
 // Runs that the browser keeps: the offer to go on with one that was cut short, and the list of all.
+import { messageOf } from "../input_error.ts";
 import type { KeptRun } from "../worker/protocol.ts";
 import { download, EXPORTS, exportContent } from "./exports.ts";
 import { useSession } from "./session.ts";
@@ -41,7 +42,7 @@ export function KeptRuns() {
     try {
       if (whole) download(whole.fileName, exportContent(whole, await session.keptFiles(run)));
     } catch (error) {
-      session.notice.value = error instanceof Error ? error.message : String(error);
+      session.notice.value = messageOf(error);
     }
   };
   return (

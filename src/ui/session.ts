@@ -2,6 +2,7 @@
 import { batch, computed, type Signal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import { messageOf } from "../input_error.ts";
 import type { Phase, Preference, RunEvent } from "../records.ts";
 import type { EngineClient, Request } from "../worker/client.ts";
 import type { Event, KeptRun } from "../worker/protocol.ts";
@@ -144,7 +145,7 @@ export class Session {
     try {
       this.play(await this.fetchArchive(recording));
     } catch (error) {
-      this.notice.value = sentenceOf(error);
+      this.notice.value = messageOf(error);
     }
   }
 
@@ -161,7 +162,7 @@ export class Session {
     try {
       this.play(await readArchive(file.name, await unzip(file.name, new Uint8Array(await file.arrayBuffer()))));
     } catch (error) {
-      this.notice.value = sentenceOf(error);
+      this.notice.value = messageOf(error);
     }
   }
 
@@ -357,7 +358,7 @@ export class Session {
     try {
       await this.engine.request(request);
     } catch (error) {
-      this.notice.value = sentenceOf(error);
+      this.notice.value = messageOf(error);
     }
   }
 
@@ -485,15 +486,11 @@ export class Session {
 
   private fail(what: Failure["what"], error: unknown): void {
     batch(() => {
-      this.failure.value = { what, message: sentenceOf(error) };
+      this.failure.value = { what, message: messageOf(error) };
       this.workbench.loading.value = null;
       this.state.value = "failed";
     });
   }
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 const SessionContext = createContext<Session | null>(null);

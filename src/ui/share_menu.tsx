@@ -1,10 +1,11 @@
 import { useRef } from "preact/hooks";
+import { messageOf } from "../input_error.ts";
 import { eventFile, eventFileName, scalarsOf } from "../tensorboard.ts";
 import { csvOf, download, EXPORTS, type ExportKind, exportContent, metricsCsv } from "./exports.ts";
 import { type Session, useSession } from "./session.ts";
 
 function tell(session: Session, error: unknown): void {
-  session.notice.value = error instanceof Error ? error.message : String(error);
+  session.notice.value = messageOf(error);
 }
 
 async function save(session: Session, kind: ExportKind): Promise<void> {

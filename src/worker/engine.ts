@@ -9,7 +9,7 @@ import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
 import { type AdapterInfo, openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
-import { InputError } from "../input_error.ts";
+import { InputError, messageOf } from "../input_error.ts";
 import { readConfig } from "../model/config.ts";
 import { bytesFiles, type ModelFiles, readJson } from "../model/files.ts";
 import { freeModel, loadModel } from "../model/model.ts";
@@ -91,7 +91,7 @@ export class EngineDriver {
       await this.#obey(command);
       this.#send({ type: "done", id });
     } catch (error) {
-      this.#send({ type: "failed", id, message: error instanceof Error ? error.message : String(error) });
+      this.#send({ type: "failed", id, message: messageOf(error) });
     }
   }
 
@@ -182,7 +182,7 @@ export class EngineDriver {
     try {
       await this.#openDevice();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.#send({ type: "failed", id: null, message: `The GPU was lost, and no other could be opened (${message}). Reload the page.` });
     }
   }

@@ -1,5 +1,6 @@
 import { type Signal, useComputed, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { messageOf } from "../../input_error.ts";
 import type { Answer } from "../../records.ts";
 import type { Score } from "../../worker/protocol.ts";
 import { SingleCode } from "../code_view.tsx";
@@ -113,7 +114,7 @@ function Logps({ answer }: { answer: Answer }) {
       const base = await session.workbench.score(prompt, answer.completion, null);
       scored.value = { base, trained: adapter ? await session.workbench.score(prompt, answer.completion, adapter.id) : null };
     } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
+      failure.value = messageOf(error);
     }
   };
   const { value } = scored;
@@ -202,7 +203,7 @@ function Ask({ suggested }: { suggested: string | null }) {
       replies.value = { base, trained: null };
       if (adapter) replies.value = { base, trained: await session.workbench.ask(prompt.value, adapter.id, temperature.value, NEW_TOKENS) };
     } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
+      failure.value = messageOf(error);
     } finally {
       asking.value = false;
     }

@@ -1,5 +1,6 @@
 // The runs that can be compared: those that come with the page, those that were opened, those that were made in this tab.
 import { type Signal, signal } from "@preact/signals";
+import { messageOf } from "../../input_error.ts";
 import { RECORDINGS, type Recording } from "../recorded/recordings.ts";
 import type { RunArchive, RunRecord } from "../recorded/run_archive.ts";
 import { timelineOf } from "../recorded/timeline.ts";
@@ -37,7 +38,7 @@ export class Shelf {
     try {
       this.put(id, await this.fetchArchive(recording));
     } catch (error) {
-      this.failure.value = error instanceof Error ? error.message : String(error);
+      this.failure.value = messageOf(error);
     } finally {
       this.fetching.value = this.fetching.value.filter((entry) => entry !== id);
     }

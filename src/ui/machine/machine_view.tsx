@@ -1,5 +1,6 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { messageOf } from "../../input_error.ts";
 import type { Measured } from "../../worker/client.ts";
 import type { DeviceInfo, ModelDtype } from "../../worker/protocol.ts";
 import { KeptRuns } from "../kept_runs.tsx";
@@ -72,7 +73,7 @@ function Rates() {
     try {
       measured.value = await session.workbench.measure();
     } catch (error) {
-      session.notice.value = error instanceof Error ? error.message : String(error);
+      session.notice.value = messageOf(error);
     } finally {
       measuring.value = false;
     }

@@ -1,5 +1,6 @@
 // What the page computes with, beside a run: GPU, model, problems, adapters; and what is asked of them singly.
 import { type Signal, signal } from "@preact/signals";
+import { messageOf } from "../../input_error.ts";
 import type { EngineClient, Generated, Measured, Request } from "../../worker/client.ts";
 import type { DeviceInfo, Event, KeptAdapter, ModelDtype, ModelInfo, ModelSource, Score, StoredModel } from "../../worker/protocol.ts";
 
@@ -121,7 +122,7 @@ export class Workbench {
     try {
       await this.links.engine().request(request);
     } catch (error) {
-      this.links.tell(error instanceof Error ? error.message : String(error));
+      this.links.tell(messageOf(error));
     }
   }
 }
