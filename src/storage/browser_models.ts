@@ -19,13 +19,3 @@ export async function openBrowserModels(onNotice: (sentence: string) => void): P
     return new ModelStore(null);
   }
 }
-
-/**
- * Asks the browser to keep what is stored when the disk becomes full; to be called on a click, in the page.
- * @returns a sentence for the user
- */
-export async function keepStored(): Promise<string> {
-  if (await navigator.storage.persisted()) return "What is stored here is kept until you delete it.";
-  if (await navigator.storage.persist()) return "From now on, what is stored here is kept until you delete it.";
-  return "The browser did not promise to keep what is stored: it may delete it when the disk becomes full.";
-}
