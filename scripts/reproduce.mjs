@@ -5,8 +5,8 @@
 //   npm run reproduce -- --only ap2o-h2l --seeds 1       one method, one seed (with its tuning)
 //   npm run reproduce -- --smoke --runs runs/look        the same plan in small: does it work here?
 //   npm run reproduce -- --model DIR --problems mbpp.jsonl --preset paper --runs runs/mbpp
-//     (--second MbppPlus.jsonl.gz for figure 7; on a software adapter a reduced table, in hours: --seeds 1 --set training_problems=12,
-//     validation_problems=6,evaluation_problems=12,exam_n=8,evaluation_n=5,max_new_tokens=128,steps=10,quiz_steps=5,batch_size=4)
+//     (--second MbppPlus.jsonl.gz for figure 7; on a software adapter a reduced table, in an hour or two: --only dpo,ap2o-l2h,ap2o-h2l
+//     --seeds 1 --rates 2e-4 --prompt-style fence --set training_problems=12,exam_n=8,...)
 //   npm run reproduce -- --report                        the tables and figures of what there is, nothing run
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,11 +20,14 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const SECOND_SET = join(ROOT, "docs/results/paper/second_set.jsonl");
 
 const HELP = `npm run reproduce -- [flags]
-  --only METHOD      one method instead of ${METHODS.join(", ")}
+  --only A,B         these methods instead of all: ${METHODS.join(", ")}
   --seeds N          seeds 1 to N (3)
+  --rates A,B        these learning rates instead of the preset's grid (${Object.entries(GRIDS)
+    .map(([name, grid]) => `${name}: ${grid.join(", ")}`)
+    .join("; ")})
   --preset NAME      demo, paper or smoke (demo)
   --smoke            as --preset smoke --seeds 2: everything in small
-  --model PATH       another model (the embedded one); --problems FILE, --dtype NAME go with it
+  --model PATH       another model (the embedded one); --problems FILE, --dtype NAME, --prompt-style NAME go with it
   --second FILE      another problem set for figure 7 (the embedded model has one of its own)
   --set NAME=VALUE   settings for every run, as errata run takes them
   --runs FOLDER      where the runs are kept (runs/reproduce)
@@ -36,11 +39,13 @@ async function main() {
     options: {
       only: { type: "string" },
       seeds: { type: "string" },
+      rates: { type: "string" },
       preset: { type: "string" },
       smoke: { type: "boolean", default: false },
       model: { type: "string" },
       problems: { type: "string" },
       dtype: { type: "string" },
+      "prompt-style": { type: "string" },
       set: { type: "string" },
       second: { type: "string" },
       runs: { type: "string" },
@@ -51,20 +56,24 @@ async function main() {
   });
   if (values.help) return console.log(HELP);
   const preset = values.smoke ? "smoke" : (values.preset ?? "demo");
-  const grid = GRIDS[preset];
+  const grid = values.rates === undefined ? GRIDS[preset] : values.rates.split(",").map(Number);
   if (!grid) throw new RangeError(`--preset must be one of ${Object.keys(GRIDS).join(", ")}; found ${preset}.`);
-  const methods = values.only === undefined ? METHODS : METHODS.filter((method) => method === values.only);
-  if (methods.length === 0) throw new RangeError(`--only must be one of ${METHODS.join(", ")}; found ${values.only}.`);
+  if (grid.some((rate) => !(rate > 0))) throw new RangeError(`--rates must be learning rates above 0; found ${values.rates}.`);
+  const methods = values.only === undefined ? METHODS : values.only.split(",");
+  const unknown = methods.find((method) => !METHODS.includes(method));
+  if (unknown !== undefined) throw new RangeError(`--only must be of ${METHODS.join(", ")}; found ${unknown}.`);
   const seeds = Number(values.seeds ?? (values.smoke ? 2 : 3));
   if (!Number.isInteger(seeds) || seeds < 1) throw new RangeError(`--seeds must be a whole number, at least 1; found ${values.seeds}.`);
   const called = process.env.INIT_CWD ?? process.cwd();
   const runs = values.runs === undefined ? join(ROOT, "runs", "reproduce") : resolve(called, values.runs);
-  const plain = preset === "demo" && values.model === undefined && values.runs === undefined && values.set === undefined;
+  const plain =
+    preset === "demo" && values.model === undefined && values.runs === undefined && values.set === undefined && values.rates === undefined;
   const out = values.out !== undefined ? resolve(called, values.out) : plain ? join(ROOT, "docs", "results") : runs;
   const model = values.model === undefined ? [] : ["--model", resolve(called, values.model)];
   if (values.dtype !== undefined) model.push("--dtype", values.dtype);
   const problems = values.problems === undefined ? [] : ["--problems", resolve(called, values.problems)];
-  const common = ["--preset", preset, ...model, ...problems];
+  const style = values["prompt-style"] === undefined ? [] : ["--prompt-style", values["prompt-style"]];
+  const common = ["--preset", preset, ...model, ...problems, ...style];
   const settings = [...(SETTINGS[preset] ?? []), ...(values.set === undefined ? [] : values.set.split(","))];
   mkdirSync(runs, { recursive: true });
   const report = () => writeReport(runs, out, { preset, grid, model: values.model ?? null });
