@@ -1,7 +1,7 @@
 // npm run verify -- real: real models from folders and GGUF files against PyTorch, in every dtype, and a live exam. The data folder has
 // the models (models/NAME/ and models/NAME.gguf), PyTorch's numbers (real/) and the problems. Results: docs/results/real_models.md.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -71,12 +71,19 @@ function compare(got: readonly LogpsLine[], want: readonly LogpsLine[]) {
   };
 }
 
-/** Limits: f16 holds the very numbers that PyTorch computed with; int8 is another model, near it; int4 is stated. */
-function missedBy(what: string, dtype: string, { sum, mean }: ReturnType<typeof compare>): string[] {
-  if (dtype === "f16" && !(sum <= 1e-3)) return [`${what}: sums differ by ${sum.toExponential(1)}, more than 1e-3`];
-  if (dtype === "int8" && !(mean <= 0.02)) return [`${what}: tokens differ by ${mean.toFixed(4)} on average, more than 0.02`];
-  return [];
+/**
+ * Limits: f16 holds the very numbers that PyTorch computed with; int8 is another model, near it; int4 is stated. `same`: against
+ * PyTorch with the same rounded weights, which define that model.
+ */
+function missedBy(what: string, dtype: string, { sum, mean }: Distance, same: Distance | null): string[] {
+  const missed: string[] = [];
+  if (dtype === "f16" && !(sum <= 1e-3)) missed.push(`${what}: sums differ by ${sum.toExponential(1)}, more than 1e-3`);
+  if (dtype === "int8" && !(mean <= 0.02)) missed.push(`${what}: tokens differ by ${mean.toFixed(4)} on average, more than 0.02`);
+  if (same && !(same.sum <= 1e-3)) missed.push(`${what}: sums differ by ${same.sum.toExponential(1)} from the same rounded weights'`);
+  return missed;
 }
+
+type Distance = ReturnType<typeof compare>;
 
 function logpsStep({ name, golden }: RealModel, dtype: (typeof DTYPES)[number], from: "folder" | "GGUF"): Step {
   const path = from === "GGUF" ? `models/${name}.gguf` : `models/${name}`;
@@ -91,11 +98,18 @@ function logpsStep({ name, golden }: RealModel, dtype: (typeof DTYPES)[number], 
       const got = jsonLines<LogpsLine>(output);
       const want = jsonLines<LogpsLine>(readFileSync(data(`real/${golden}_logps.jsonl`), "utf8"));
       const found = compare(got, want);
+      const rounded = data(`real/${golden}_logps_${dtype}.jsonl`); // made by tools/real_models/quantised_logps.py
+      const same = existsSync(rounded) ? compare(got, jsonLines<LogpsLine>(readFileSync(rounded, "utf8"))) : null;
+      const row = (against: string, { sum, mean, most }: Distance) =>
+        `| ${against} | ${sum.toExponential(1)} | ${mean.toExponential(1)} | ${most.toExponential(1)} |`;
+      const rows = [row("the f16 weights", found), ...(same ? [row("the same weights, rounded", same)] : [])];
       return {
-        markdown: `| pairs | tokens | sums, largest difference | tokens, mean difference | largest | planned memory | seconds | adapter |
-|---|---|---|---|---|---|---|---|
-| ${want.length} | ${found.tokens} | ${found.sum.toExponential(1)} | ${found.mean.toExponential(1)} | ${found.most.toExponential(1)} | ${planOf(said)} | ${seconds.toFixed(0)} | ${adapterOf(said)} |`,
-        missed: missedBy(`${name} ${from} ${dtype}`, dtype, found),
+        markdown: `| PyTorch with | sums, largest difference | tokens, mean difference | largest |
+|---|---|---|---|
+${rows.join("\n")}
+
+${want.length} pairs, ${found.tokens} tokens; planned ${planOf(said)}; ${seconds.toFixed(0)} s with loading, on ${adapterOf(said)}.`,
+        missed: missedBy(`${name} ${from} ${dtype}`, dtype, found, same),
       };
     },
   };
