@@ -312,7 +312,8 @@ export class Session {
       case "problems":
         return this.workbench.takeProblems(dropped.file);
       case "model":
-        return this.workbench.load({ kind: "files", name: dropped.name, files: dropped.files }, "f16");
+        this.configure({ view: "machine" });
+        return this.workbench.load({ kind: "files", name: dropped.name, files: dropped.files });
       case "adapter":
         return this.workbench.addAdapter(
           dropped.name,

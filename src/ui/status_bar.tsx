@@ -1,4 +1,5 @@
 import type { DeviceInfo, ModelInfo } from "../worker/protocol.ts";
+import { EMBEDDED_MODEL } from "./machine/workbench.ts";
 import { countText } from "./number_text.ts";
 import { useSession } from "./session.ts";
 import { isSoftwareAdapter } from "./webgpu_help.ts";
@@ -21,8 +22,9 @@ function DeviceLine({ device }: { device: DeviceInfo | null }) {
 function ModelLine({ model }: { model: ModelInfo | null }) {
   if (!model) return <p>Model: none loaded yet</p>;
   return (
-    <p title={`Made for this page: ${model.vocabularySize} tokens, context of ${model.contextLength}, stored as ${model.dtype}.`}>
-      Model: {model.id}, {countText(model.parameters)} parameters, {model.layers} layers · writes short Python functions, nothing else
+    <p title={`${model.vocabularySize} tokens, context of ${model.contextLength}, weights held as ${model.dtype}.`}>
+      Model: {model.id}, {countText(model.parameters)} parameters, {model.layers} layers
+      {model.id === EMBEDDED_MODEL && " · writes short Python functions, nothing else"}
     </p>
   );
 }

@@ -76,6 +76,8 @@ export class EngineDriver {
     dtype: "f16",
     power: "high-performance",
   };
+  /** True while another model is on its way. */
+  #loading = false;
   /** The student of the latest run, on the device that is open. */
   #student: EngineStudent | null = null;
   #keeping: Promise<RunShelf> | null = null;
@@ -187,13 +189,27 @@ export class EngineDriver {
     }
   }
 
-  /** Another model in place of the one that is loaded; that one stays where the new one cannot be loaded. */
   async #load(source: ModelSource, dtype: ModelDtype): Promise<void> {
     if (!this.#engine) throw new Error("No GPU is open: reload the page.");
     if (this.#held?.going) throw new InputError("A run is under way: stop it before loading another model.");
-    const { gpu, model, device } = this.#engine;
+    this.#refuseWhileLoading();
+    this.#loading = true;
+    try {
+      await this.#replaceModel(this.#engine, source, dtype);
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  #refuseWhileLoading(): void {
+    if (this.#loading) throw new InputError("A model is being loaded: wait until it is there, or break it off.");
+  }
+
+  /** Another model in place of the one that is loaded; that one stays where the new one cannot be loaded. */
+  async #replaceModel(before: Engine, source: ModelSource, dtype: ModelDtype): Promise<void> {
+    const { gpu, model, device } = before;
     await this.#loadModel(gpu, device, source, dtype);
-    this.#loadedFrom = { ...this.#loadedFrom, source, dtype };
+    this.#loadedFrom = { ...this.#loadedFrom, source: withoutToken(source), dtype };
     this.#student?.free();
     this.#student = null;
     this.#held = null;
@@ -273,6 +289,7 @@ export class EngineDriver {
     if (!this.#engine) throw new Error("No model is loaded: reload the page.");
     if (!this.#judge) throw new Error("The Python sandbox is not open: reload the page.");
     if (this.#held?.going) throw new InputError("A run is under way: stop it before starting another.");
+    this.#refuseWhileLoading();
     await navigator.locks
       .request(LOCK, { ifAvailable: true }, async (lock) => {
         if (!lock) throw new InputError("Another tab of this browser is training: wait until it is done, or stop it there.");
@@ -455,6 +472,11 @@ export class EngineDriver {
   #modelId(): string {
     return this.#engine?.model.id ?? EMBEDDED_MODEL.id;
   }
+}
+
+/** What was downloaded is found in the browser's store: the token is needed no more. */
+function withoutToken(source: ModelSource): ModelSource {
+  return source.kind === "remote" ? { ...source, token: null } : source;
 }
 
 /** Whether this tab or another holds the lock. */

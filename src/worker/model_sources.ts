@@ -1,4 +1,5 @@
 // Where the page's models come from: with the page, from files that were picked, or from a hub or an address by way of the browser's store.
+import { InputError } from "../input_error.ts";
 import type { ModelFiles } from "../model/files.ts";
 import { pickedFiles, urlFiles } from "../model/files.ts";
 import { GgufFolder } from "../model/gguf.ts";
@@ -29,13 +30,13 @@ export class ModelSources {
       case "files":
         return openPicked(source.name, source.files);
       case "remote":
-        return this.#fetch(source.name, source.hub);
+        return this.#fetch(source);
     }
   }
 
   /** Breaks a download off; what is there by then is kept for the next try. */
   cancel(): void {
-    this.#download?.abort();
+    this.#download?.abort(new InputError("Broken off. What was downloaded is kept: download it again to go on from there."));
   }
 
   /** The models that are stored in this browser. */
@@ -53,12 +54,13 @@ export class ModelSources {
     return this.#store;
   }
 
-  async #fetch(name: string, hub: string): Promise<ModelFiles> {
+  async #fetch({ name, hub, token }: Extract<ModelSource, { kind: "remote" }>): Promise<ModelFiles> {
     const store = await this.#open();
     this.#download = new AbortController();
     try {
       return await store.load(name, {
         hub,
+        token,
         signal: this.#download.signal,
         onNotice: (message) => this.#send({ type: "notice", message }),
         onProgress: (at) => this.#send({ type: "progress", label: downloadText(name, at), done: at.done, total: at.total ?? at.done + 1 }),

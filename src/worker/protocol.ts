@@ -11,11 +11,14 @@ export interface RunRequest {
   from: string | null;
 }
 
-/** Where a model's files are: with the page, on this machine, or on a hub or below an address (`name`). */
+/**
+ * Where a model's files are: with the page, on this machine, or on a hub or below an address (`name`). `token` opens gated models: it is sent
+ * to the hub alone, and kept nowhere.
+ */
 export type ModelSource =
   | { kind: "embedded" }
   | { kind: "files"; name: string; files: File[] }
-  | { kind: "remote"; name: string; hub: string };
+  | { kind: "remote"; name: string; hub: string; token: string | null };
 
 export type ModelDtype = "f32" | "f16" | "int8" | "int4";
 

@@ -7,6 +7,8 @@ export interface ModelServer {
   readonly files: Map<string, Uint8Array>;
   /** Of every request for a file: "config.json 0-", in order. */
   readonly requests: string[];
+  /** Of every request for a list of files or a file: what it was authorised by, "" for nothing. */
+  readonly authorizations: string[];
   /** What happens to the answers to come. */
   fault: {
     /** Connections end after so many bytes; each number is used once. */
@@ -19,6 +21,8 @@ export interface ModelServer {
     status?: number;
     /** Only with this token. */
     token?: string;
+    /** Answers every request for a file with the address of another server's, as the public hub does. */
+    redirectTo?: string;
     /** Bytes a second. */
     rate?: number;
   };
@@ -35,6 +39,7 @@ const LFS_BYTES = 10_000;
 export async function openModelServer(): Promise<ModelServer> {
   const files = new Map<string, Uint8Array>();
   const requests: string[] = [];
+  const authorizations: string[] = [];
   const state = { fault: {} as ModelServer["fault"] };
 
   function listing(response: ServerResponse, repository: string): void {
@@ -88,11 +93,17 @@ export async function openModelServer(): Promise<ModelServer> {
     const [, repository, path] = /^\/([^/]+\/[^/]+)\/resolve\/\w+\/(.+)$/.exec(url.pathname) ?? [];
     const { token } = state.fault;
     if (request.method === "OPTIONS") {
-      response.writeHead(204, { "access-control-allow-origin": "*", "access-control-allow-headers": "*" }).end();
-    } else if (token && request.headers.authorization !== `Bearer ${token}`) response.writeHead(401).end();
+      response.writeHead(204, { "access-control-allow-origin": "*", "access-control-allow-headers": "authorization, range" }).end();
+      return;
+    }
+    authorizations.push(request.headers.authorization ?? "");
+    if (token && request.headers.authorization !== `Bearer ${token}`) response.writeHead(401, { "access-control-allow-origin": "*" }).end();
     else if (api) {
       response.setHeader("access-control-allow-origin", "*");
       listing(response, api);
+    } else if (state.fault.redirectTo && repository) {
+      const location = `${state.fault.redirectTo}/${repository}/${path}`;
+      response.writeHead(302, { "access-control-allow-origin": "*", location }).end();
     } else void file(request, response, decodeURIComponent(repository ? `${repository}/${path}` : url.pathname.slice(1)));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -101,6 +112,7 @@ export async function openModelServer(): Promise<ModelServer> {
   return {
     files,
     requests,
+    authorizations,
     base: `http://127.0.0.1:${port}`,
     get fault() {
       return state.fault;

@@ -6,6 +6,7 @@ import type { Score } from "../../worker/protocol.ts";
 import { SingleCode } from "../code_view.tsx";
 import { errorLook } from "../error_types.ts";
 import { FailureNote } from "../failure_note.tsx";
+import { EMBEDDED_MODEL } from "../machine/workbench.ts";
 import { titleOf } from "../notebook_view.ts";
 import { metricText } from "../number_text.ts";
 import { orderTypes } from "../run_state.ts";
@@ -264,7 +265,9 @@ function Ask({ suggested }: { suggested: string | null }) {
       </div>
       <p class="caption">
         {missing ??
-          "The embedded model knows one form: a comment that says the task, then the def line. Nothing that it writes here is run."}
+          (session.workbench.model.value?.id === EMBEDDED_MODEL
+            ? "The embedded model knows one form: a comment that says the task, then the def line. Nothing that it writes here is run."
+            : "The model goes on from the prompt as it stands; no chat template is put around it. Nothing that it writes here is run.")}
       </p>
       {failure.value && <p role="alert">{failure.value}</p>}
       <div class="replies">

@@ -4,6 +4,21 @@ import { messageOf } from "../../input_error.ts";
 import type { EngineClient, Generated, Measured, Request } from "../../worker/client.ts";
 import type { DeviceInfo, Event, KeptAdapter, ModelDtype, ModelInfo, ModelSource, Score, StoredModel } from "../../worker/protocol.ts";
 
+/** Id of the model that comes with the page. */
+export const EMBEDDED_MODEL = "errata-demo";
+
+/** The public hub; schools and companies have mirrors. */
+const PUBLIC_HUB = "https://huggingface.co";
+
+/** What is written in the form for downloads. */
+export interface RemoteForm {
+  /** Hub id or address. */
+  name: string;
+  hub: string;
+  /** In memory alone: it is never stored, and in no address. */
+  token: string;
+}
+
 export interface WorkbenchLinks {
   engine(): EngineClient;
   /** Shows a sentence in place. */
@@ -33,6 +48,11 @@ export class Workbench {
   readonly adapters: Signal<readonly KeptAdapter[]> = signal([]);
   /** Id of the adapter that the next run trains on; null: a new one. */
   readonly from: Signal<string | null> = signal(null);
+  readonly remote: Signal<RemoteForm> = signal({ name: "", hub: PUBLIC_HUB, token: "" });
+  /** How the weights of the next model are held. */
+  readonly dtype: Signal<ModelDtype> = signal("f16");
+  /** From a request for another model until its answer: the model is checked after its last tensor. */
+  private replacing = false;
   private readonly links: WorkbenchLinks;
 
   constructor(links: WorkbenchLinks) {
@@ -40,9 +60,18 @@ export class Workbench {
   }
 
   /** Puts another model in place of the one that is loaded; says in place why where that fails, and that one stays. */
-  async load(source: ModelSource, dtype: ModelDtype): Promise<void> {
-    await this.tryTo({ type: "load", source, dtype });
+  async load(source: ModelSource): Promise<void> {
+    this.loading.value = { label: "Opening the model", done: 0, total: 1 };
+    this.replacing = true;
+    await this.tryTo({ type: "load", source, dtype: source.kind === "embedded" ? "f16" : this.dtype.value });
+    this.replacing = false;
     this.loading.value = null;
+  }
+
+  /** Loads a model by its hub id or address, from where the form says; one that is stored needs no network. */
+  download(name: string): Promise<void> {
+    const { hub, token } = this.remote.value;
+    return this.load({ kind: "remote", name, hub: hub.trim(), token: token.trim() || null });
   }
 
   cancelLoad(): Promise<void> {
@@ -95,7 +124,7 @@ export class Workbench {
         this.model.value = event.model;
         return;
       case "progress":
-        this.loading.value = event.done < event.total ? event : null;
+        this.loading.value = event.done < event.total || this.replacing ? event : null;
         return;
       case "checked":
         this.checked.value = event;
