@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bench: ["gpu", "kernels", "model", "train"],
   python: ["tasks"],
   ap2o: ["gpu", "model", "train", "tasks", "python/judge"],
-  storage: ["model", "ap2o"],
+  storage: ["model", "train", "ap2o"],
   worker: ["gpu", "kernels", "model", "train", "bench", "ap2o", "tasks", "python", "storage"],
   ui: ["worker/protocol", "worker/client"],
   cli: ["gpu", "kernels", "model", "train", "bench", "ap2o", "tasks", "python", "storage", "worker"],

@@ -11,6 +11,7 @@ import { PACK_TOKENS } from "../train/logps.ts";
 import { explainBudget, type MemoryNeeds, planMemory } from "../train/memory_plan.ts";
 import { DEFAULT_OPTIONS } from "../train/objectives.ts";
 import { tokenizePair } from "../train/pair.ts";
+import type { ReferenceStore } from "../train/references.ts";
 import { Trainer, type TrainingPair, type TrainOptions } from "../train/trainer.ts";
 import type { RunConfig } from "./config.ts";
 import { type DiffUnit, focalMask } from "./focal_diff.ts";
@@ -70,10 +71,9 @@ export class EngineStudent implements Student {
 
   renderChat = (messages: { role: string; content: string }[]): string => this.#engine.model.tokenizer.renderChat(messages, true);
 
-  prepare(prompts: readonly string[], maxNewTokens: number): number[] {
-    const lengths = prompts.map((prompt) => this.#encode(prompt).length);
-    this.#planSampling(Math.max(0, ...lengths), maxNewTokens);
-    return lengths;
+  prepare(prompts: readonly string[], maxNewTokens: number): void {
+    const longest = prompts.reduce((most, prompt) => Math.max(most, this.#encode(prompt).length), 0);
+    this.#planSampling(longest, maxNewTokens);
   }
 
   #encode(prompt: string): number[] {
@@ -88,28 +88,28 @@ export class EngineStudent implements Student {
       encoded.set(prompt, promptIds);
       return { promptIds, stream };
     });
-    for await (const { index, ids, text, ended } of generate(gpu, model, trained || this.#continued ? this.#adapter : null, requests, {
-      ...options,
-      batch: this.#sampling?.batch ?? BATCH,
-    })) {
-      yield { index, text, ended, tokens: ids.length + 1 };
+    const adapter = trained || this.#continued ? this.#adapter : null;
+    const batch = this.#sampling?.batch ?? BATCH;
+    for await (const { index, text, ended, flops, promptFlops } of generate(gpu, model, adapter, requests, { ...options, batch })) {
+      yield { index, text, ended, flops, promptFlops };
     }
   }
 
-  begin(config: RunConfig, totalSteps: number): void {
+  begin(config: RunConfig, totalSteps: number, references: ReferenceStore): void {
     if (!this.#adapter) throw new Error("A student without an adapter cannot learn.");
     this.#trainer?.free();
     this.#trainer = new Trainer(this.#engine.gpu, this.#engine.model, this.#adapter, {
       ...trainOptions(config, totalSteps),
       checkpoint: this.#memory.checkpoint,
+      references,
     });
   }
 
   async learn(batch: readonly Lesson[]): Promise<LessonMetrics> {
     if (!this.#trainer) throw new Error("The lessons have not begun.");
     const metrics = await this.#trainer.step(batch.map((lesson) => this.#tokenize(lesson)));
-    const { badTensor } = this.#trainer;
-    return { ...metrics, ...(badTensor !== null && { bad_tensor: badTensor }) };
+    const { badTensor, work } = this.#trainer;
+    return { ...metrics, ...(badTensor !== null && { bad_tensor: badTensor }), ...work };
   }
 
   compare(pair: Required<Pick<Lesson, "prompt" | "chosen" | "rejected">>, unit: DiffUnit): Differences {
@@ -158,7 +158,7 @@ export class EngineStudent implements Student {
     if (this.#adapter) freeAdapter(this.#engine.gpu, this.#adapter);
   }
 
-  facts(tokenPasses: number): Record<string, unknown> {
+  facts(): Record<string, unknown> {
     const { gpu, model, device } = this.#engine;
     const { vendor, architecture, description } = device;
     return {
@@ -167,7 +167,6 @@ export class EngineStudent implements Student {
       kernels: gpu.tiles,
       memoryPlan: planMemory(model.config, this.#memoryNeeds()),
       memoryPeak: gpu.counters.peakBytes,
-      flops: 2 * tokenPasses * model.parameters, // two operations per parameter and token, attention's own left out
     };
   }
 

@@ -3,6 +3,7 @@
 import { GpuFailure } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
 import type { AdapterFile } from "../model/peft.ts";
+import type { ReferenceStore } from "../train/references.ts";
 import type { RunConfig } from "./config.ts";
 import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
 
@@ -23,7 +24,7 @@ export class LastingStudent implements Student {
   #student: Student;
   /** What brings a new student to where this one is: its sittings' plans, its lessons' beginning, a memory, the lessons since. */
   readonly #plans: { prompts: readonly string[]; maxNewTokens: number }[] = [];
-  #begun: { config: RunConfig; totalSteps: number } | null = null;
+  #begun: { config: RunConfig; totalSteps: number; references: ReferenceStore } | null = null;
   #memory: StudentMemory | null = null;
   #since: (readonly Lesson[])[] = [];
   #recalled: AdapterFile | null = null;
@@ -41,15 +42,15 @@ export class LastingStudent implements Student {
 
   renderChat = (messages: { role: string; content: string }[]): string => this.#student.renderChat(messages);
 
-  prepare(prompts: readonly string[], maxNewTokens: number): number[] {
+  prepare(prompts: readonly string[], maxNewTokens: number): void {
     this.#plans.push({ prompts, maxNewTokens });
-    return this.#student.prepare(prompts, maxNewTokens);
+    this.#student.prepare(prompts, maxNewTokens);
   }
 
   async *write(questions: readonly Ask[], options: AskOptions): AsyncGenerator<Written> {
-    let left = questions.map((question, index) => ({ question, index }));
-    while (left.length > 0) {
-      const asked = left;
+    const missing = new Set(questions.keys());
+    while (missing.size > 0) {
+      const asked = [...missing].map((index) => ({ question: questions[index]!, index }));
       const written = this.#student.write(
         asked.map(({ question }) => question),
         options,
@@ -57,7 +58,7 @@ export class LastingStudent implements Student {
       try {
         for await (const one of written) {
           const { index } = asked[one.index]!;
-          left = left.filter((ask) => ask.index !== index);
+          missing.delete(index);
           yield { ...one, index };
         }
         return;
@@ -71,11 +72,11 @@ export class LastingStudent implements Student {
     return this.#student.compare(pair, unit);
   }
 
-  begin(config: RunConfig, totalSteps: number): void {
-    this.#begun = { config, totalSteps };
+  begin(config: RunConfig, totalSteps: number, references: ReferenceStore): void {
+    this.#begun = { config, totalSteps, references };
     this.#memory = null;
     this.#since = [];
-    this.#student.begin(config, totalSteps);
+    this.#student.begin(config, totalSteps, references);
   }
 
   async learn(batch: readonly Lesson[]): Promise<LessonMetrics> {
@@ -108,8 +109,8 @@ export class LastingStudent implements Student {
     this.#student.remember(memory);
   }
 
-  facts(tokenPasses: number): Record<string, unknown> {
-    return this.#student.facts(tokenPasses);
+  facts(): Record<string, unknown> {
+    return this.#student.facts();
   }
 
   /** Does it, on one device after another if need be. */
@@ -151,7 +152,7 @@ export class LastingStudent implements Student {
 
   async #catchUp(student: Student): Promise<void> {
     for (const { prompts, maxNewTokens } of this.#plans) student.prepare(prompts, maxNewTokens);
-    if (this.#begun) student.begin(this.#begun.config, this.#begun.totalSteps);
+    if (this.#begun) student.begin(this.#begun.config, this.#begun.totalSteps, this.#begun.references);
     if (this.#memory) student.remember(this.#memory);
     for (const batch of this.#since) await student.learn(batch);
     if (this.#recalled) student.recall(this.#recalled);

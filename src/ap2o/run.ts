@@ -15,6 +15,7 @@ import type { Problem, Split } from "../tasks/problem.ts";
 import { questionOf } from "../tasks/prompt.ts";
 import { withoutLeaks } from "../tasks/split.ts";
 import { OBJECTIVES } from "../train/objectives.ts";
+import { type ReferenceStore, writeLogps } from "../train/references.ts";
 import type { RunConfig } from "./config.ts";
 import type { Curriculum, PairDraw } from "./curriculum.ts";
 import { evaluationResult, type Gain, gainOf, quizResult } from "./evaluate.ts";
@@ -65,7 +66,11 @@ export class Run {
   #totalSteps = 0;
   #steps = 0;
   #pairs = 0;
+  /** Pairs that steps have had so far, by their texts. */
+  readonly #met = new Set<string>();
   #tokens = 0;
+  /** Operations of the steps, and of the references of their pairs. */
+  readonly #flops = { correction: 0, reference: 0 };
   #best: { step: number; passAt1: number; weights: AdapterFile } | null = null;
   /** Weights before the first step. */
   #untrained: AdapterFile | null = null;
@@ -171,7 +176,7 @@ export class Run {
           `The exam has ${answers.length} answers to ${taskId}, and the run wants ${config.exam_n}: extend it (errata exam -n ${config.exam_n}), or set exam_n.`,
         );
       }
-      await this.#keeper.note({ type: "answers", sitting: "exam", problem, answers, tokens: 0, seconds: this.#state.seconds });
+      await this.#keeper.note({ type: "answers", sitting: "exam", problem, answers, flops: 0, seconds: this.#state.seconds });
       known.push(answers);
     }
   }
@@ -193,8 +198,8 @@ export class Run {
     const { student, judge, now } = this.#inputs;
     const { seconds } = this.#state;
     const state = sittingOf(this.#state, name);
-    const keep = ({ problem, answers, tokens }: JudgedProblem) =>
-      this.#keeper.note({ type: "answers", sitting: name, problem, answers, tokens, seconds });
+    const keep = ({ problem, answers, flops }: JudgedProblem) =>
+      this.#keeper.note({ type: "answers", sitting: name, problem, answers, flops, seconds });
     let since = now();
     const count = () => (seconds[stage()] += (now() - since) / 1000);
     for await (const event of sit(student, judge, sitting, now, { state, keep })) {
@@ -212,7 +217,7 @@ export class Run {
     const curriculum = yield* this.#curriculum(notebook, exam);
     const betweenQuizzes = quizSteps(config, curriculum.pairsPerEpoch);
     const answers = new Map([...exam.flat(), ...this.#repaired()].map((answer) => [`${answer.task_id} ${answer.sample_index}`, answer]));
-    student.begin(config, this.#totalSteps);
+    student.begin(config, this.#totalSteps, this.#references());
     this.#untrained = await student.weights();
     if (this.#checkpoint) student.remember(this.#checkpoint.student);
     let quizErrors: Counts | null = null;
@@ -278,26 +283,38 @@ export class Run {
 
   /** One optimiser step on `pairs`, or what is known of it. */
   async *#step(pairs: Preference[]): AsyncGenerator<RunEvent> {
-    const { metrics, tokens } = this.#past() ? this.#state.steps[this.#steps]! : await this.#learn(pairs);
+    const news = pairs.map((pair) => this.#isNew(pair));
+    const { metrics, tokens, flops, referenceFlops } = this.#past() ? this.#state.steps[this.#steps]! : await this.#learn(pairs, news);
     this.#steps += 1;
     this.#pairs += pairs.length;
     this.#tokens += tokens;
+    this.#flops.correction += flops;
+    this.#flops.reference += referenceFlops;
     yield { type: "step", steps: this.#totalSteps, metrics, pairs };
     if (Number.isFinite(metrics.loss) && Number.isFinite(metrics.grad_norm)) return;
     const message = `Step ${this.#steps} gave no finite loss or gradient and changed nothing (first bad tensor: ${metrics.bad_tensor ?? "unknown"}); a lower learning rate may help.`;
     yield { type: "warning", message };
   }
 
-  async #learn(pairs: Preference[]): Promise<StepState> {
+  /** Whether no step before had the pair: it needs its reference. */
+  #isNew({ prompt, chosen, rejected }: Preference): boolean {
+    const { size } = this.#met;
+    return this.#met.add(JSON.stringify([prompt, chosen, rejected])).size > size;
+  }
+
+  /** @param news which of the pairs no step before had */
+  async #learn(pairs: Preference[], news: readonly boolean[]): Promise<StepState> {
     const { student, now } = this.#inputs;
     const { seconds, steps } = this.#state;
     const started = now();
-    const { tokens, ...metrics } = await student.learn(pairs);
+    const { tokens, flops, referenceFlops, ...metrics } = await student.learn(pairs);
     const took = (now() - started) / 1000;
     const step = this.#steps + 1;
     const known: StepState = {
       metrics: { step, epoch: pairs.at(-1)!.epoch, ...metrics, tokens_per_second: tokens / took },
       tokens,
+      flops,
+      referenceFlops: referenceFlops.reduce((sum, operations, i) => sum + (news[i] ? operations : 0), 0),
     };
     const { exam, analysis, evaluation, quiz, correction } = seconds;
     seconds.correction += took;
@@ -444,21 +461,37 @@ export class Run {
     if (failed > 0) yield { type: "warning", message: `${failed} answers could not be judged (the sandbox failed) and are left out.` };
   }
 
-  /** Tokens that the model ran over; a training step counts thrice: policy and reference forward, backward to the activations. */
-  #tokenPasses(): number {
-    const sat = [...this.#state.sittings.values()].reduce((sum, { tokens }) => sum + tokens, 0);
-    return sat + 3 * this.#tokens;
+  /** What is known of references, and where what comes is kept. */
+  #references(): ReferenceStore {
+    const { references, seconds } = this.#state;
+    return {
+      get: (key) => references.get(key),
+      keep: async (key, logps) => {
+        references.set(key, logps);
+        await this.#keeper.note({ type: "reference", key, ...writeLogps(logps), seconds });
+      },
+    };
+  }
+
+  /** Operations by what they were for: a function of answers and pairs, whatever was stopped, lost or computed again meanwhile. */
+  #flopsByStage(): Record<string, number> {
+    const sat = { exam: 0, repair: 0, quiz: 0, evaluation: 0 };
+    for (const [name, { flops }] of this.#state.sittings) sat[kindOf(name)] += flops;
+    return { ...sat, ...this.#flops };
   }
 
   /** run.json */
   #record(): Record<string, unknown> {
     const { preset, config, student } = this.#inputs;
+    const flopsByStage = this.#flopsByStage();
     return {
       method: config.method,
       preset,
       seed: config.seed,
       config,
-      ...student.facts(this.#tokenPasses()),
+      ...student.facts(),
+      flops: Object.values(flopsByStage).reduce((sum, flops) => sum + flops, 0),
+      flopsByStage,
       exam: this.#exam,
       ...this.#results,
       ...(this.#gain && { gain: this.#gain }),
@@ -473,6 +506,12 @@ export class Run {
       seconds: this.#state.seconds,
     };
   }
+}
+
+/** What the sitting of a name ("quiz/12", "before") is part of. */
+function kindOf(name: string): "exam" | "repair" | "quiz" | "evaluation" {
+  const [kind] = name.split("/");
+  return kind === "exam" || kind === "repair" || kind === "quiz" ? kind : "evaluation";
 }
 
 function nothingLeft(answers: readonly Answer[]): string {

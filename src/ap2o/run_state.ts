@@ -2,6 +2,8 @@
 // played through from its beginning, and what is known here is not computed again.
 import type { AdapterFile } from "../model/peft.ts";
 import type { Answer, StepMetrics } from "../records.ts";
+import type { CompletionLogps } from "../train/logps.ts";
+import { readLogps, type WrittenLogps } from "../train/references.ts";
 import type { StudentMemory } from "./student.ts";
 
 /** Time spent per stage. */
@@ -19,14 +21,17 @@ export interface Seconds {
 export interface SittingState {
   /** The judged answers of its first problems. */
   readonly answers: Answer[][];
-  /** Tokens that the model ran over for them. */
-  tokens: number;
+  /** Operations that they took. */
+  flops: number;
 }
 
 export interface StepState {
   readonly metrics: StepMetrics;
   /** Tokens of the batch. */
   readonly tokens: number;
+  /** Operations of the step, and of the references of those of its pairs that no step before it had. */
+  readonly flops: number;
+  readonly referenceFlops: number;
 }
 
 /** Plain data; with a checkpoint's tensors it is all that a run is. */
@@ -35,13 +40,16 @@ export interface RunState {
   readonly sittings: Map<string, SittingState>;
   /** Optimiser steps, the first one first. */
   readonly steps: StepState[];
+  /** What the model without its adapter gives to the answers of pairs, by a key that names all that it depends on. */
+  readonly references: Map<string, CompletionLogps>;
   seconds: Seconds;
 }
 
 /** What is added to the state, as it becomes known. */
 export type RunEntry = { seconds: Seconds } & (
-  | { type: "answers"; sitting: string; problem: number; answers: Answer[]; tokens: number }
-  | { type: "step"; metrics: StepMetrics; tokens: number }
+  | { type: "answers"; sitting: string; problem: number; answers: Answer[]; flops: number }
+  | ({ type: "reference"; key: string } & WrittenLogps)
+  | ({ type: "step" } & StepState)
 );
 
 /** The student after a step, and the best weights that earlier quizzes found. */
@@ -69,6 +77,7 @@ export function emptyState(): RunState {
   return {
     sittings: new Map(),
     steps: [],
+    references: new Map(),
     seconds: { exam: 0, analysis: 0, correction: 0, quiz: 0, evaluation: 0, firstStep: null },
   };
 }
@@ -77,7 +86,7 @@ export function emptyState(): RunState {
 export function sittingOf(state: RunState, name: string): SittingState {
   const known = state.sittings.get(name);
   if (known) return known;
-  const begun = { answers: [], tokens: 0 };
+  const begun = { answers: [], flops: 0 };
   state.sittings.set(name, begun);
   return begun;
 }
@@ -92,11 +101,14 @@ export function applyEntry(state: RunState, entry: RunEntry): boolean {
     const sitting = sittingOf(state, entry.sitting);
     if (entry.problem !== sitting.answers.length) return false;
     sitting.answers.push(entry.answers);
-    sitting.tokens += entry.tokens;
+    sitting.flops += entry.flops;
+  } else if (entry.type === "reference") {
+    state.references.set(entry.key, readLogps(entry));
   } else {
     const at = entry.metrics.step - 1;
     if (at > state.steps.length) return false;
-    state.steps.splice(at, Number.POSITIVE_INFINITY, { metrics: entry.metrics, tokens: entry.tokens });
+    const { metrics, tokens, flops, referenceFlops } = entry;
+    state.steps.splice(at, Number.POSITIVE_INFINITY, { metrics, tokens, flops, referenceFlops });
   }
   state.seconds = entry.seconds;
   return true;

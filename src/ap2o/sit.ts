@@ -32,11 +32,11 @@ export interface Sitting {
   readonly onWritten?: () => void;
 }
 
-/** A problem's judged answers, and the tokens that they took. */
+/** A problem's judged answers, and the operations that they took: each answer's own, and those of a question once in a sitting. */
 export interface JudgedProblem {
   readonly problem: number;
   readonly answers: Answer[];
-  readonly tokens: number;
+  readonly flops: number;
 }
 
 /** Where a sitting stands, for who wants to go on with it another time. */
@@ -47,7 +47,7 @@ export interface SittingMemory {
   keep(judged: JudgedProblem): Promise<void>;
 }
 
-const forgetful = (): SittingMemory => ({ state: { answers: [], tokens: 0 }, keep: async () => {} });
+const forgetful = (): SittingMemory => ({ state: { answers: [], flops: 0 }, keep: async () => {} });
 
 /** Answers between two progress events. */
 const PROGRESS_EVERY = 16;
@@ -72,10 +72,9 @@ export async function* sit(
   const known = all.length;
   const questions = sitting.questions ?? problems.map((problem) => questionOf(problem, sitting.style, student.renderChat));
   const first = problems.map((_, p) => sitting.first?.[p] ?? 0);
-  const promptTokens = student.prepare(
-    questions.map(({ prompt }) => prompt),
-    sitting.maxNewTokens,
-  );
+  const prompts = questions.map(({ prompt }) => prompt);
+  student.prepare(prompts, sitting.maxNewTokens);
+  const firstAsked = new Map([...prompts.entries()].reverse().map(([p, prompt]) => [prompt, p]));
   const asks = problems.flatMap(({ taskId }, p) =>
     Array.from({ length: n }, (_, i) => ({
       prompt: questions[p]!.prompt,
@@ -103,9 +102,10 @@ export async function* sit(
     done++;
     if (done % PROGRESS_EVERY === 0) yield progress();
     if (written[p]!.length < n) continue;
-    const tokens = written[p]!.reduce((sum, answer) => sum + answer.tokens, promptTokens[p]!);
+    const reading = firstAsked.get(prompts[p]!) === p ? one.promptFlops : 0;
+    const flops = written[p]!.reduce((sum, answer) => sum + answer.flops, reading);
     judging[p] = judgeProblem(judge, sitting, problems[p]!, questions[p]!, first[p]!, written[p]!).then(
-      (answers) => void (outcomes[p] = { problem: p, answers, tokens }),
+      (answers) => void (outcomes[p] = { problem: p, answers, flops }),
       (error: unknown) => void (outcomes[p] = { error }),
     );
     while (outcomes[all.length]) yield* tell(await take(outcomes[all.length]!, memory), all.length, sitting);
@@ -124,7 +124,7 @@ async function take(outcome: Outcome, { state, keep }: SittingMemory): Promise<A
   if ("error" in outcome) throw outcome.error;
   await keep(outcome);
   state.answers.push(outcome.answers);
-  state.tokens += outcome.tokens;
+  state.flops += outcome.flops;
   return outcome.answers;
 }
 

@@ -2,6 +2,7 @@
 import type { AdapterFile } from "../model/peft.ts";
 import type { StepMetrics } from "../records.ts";
 import type { RenderChat } from "../tasks/prompt.ts";
+import type { ReferenceStore } from "../train/references.ts";
 import type { TrainerMemory } from "../train/trainer.ts";
 import type { RunConfig } from "./config.ts";
 import type { DiffUnit } from "./focal_diff.ts";
@@ -26,8 +27,9 @@ export interface Written {
   readonly index: number;
   readonly text: string;
   readonly ended: "stop" | "end_token" | "length";
-  /** Tokens that the model ran over to write it, the prompt's apart. */
-  readonly tokens: number;
+  /** Operations of writing it, and of reading its question, which its answers share. */
+  readonly flops: number;
+  readonly promptFlops: number;
 }
 
 /** All that a student is besides its model: what another one needs to go on in its place. */
@@ -52,19 +54,31 @@ export interface Differences {
   readonly tokens: number;
 }
 
-/** What an optimiser step reports: TRL's names, and the tokens of the batch, prompts and both answers. */
-export type LessonMetrics = Omit<StepMetrics, "step" | "epoch" | "tokens_per_second"> & { tokens: number };
+/** What an optimiser step reports: TRL's names, and the work that it was. */
+export type LessonMetrics = Omit<StepMetrics, "step" | "epoch" | "tokens_per_second"> & LessonWork;
+
+export interface LessonWork {
+  /** Of the batch, prompts and both answers. */
+  readonly tokens: number;
+  /** Operations of the step, references apart. */
+  readonly flops: number;
+  /** Operations of each lesson's reference, which is needed once in a run. */
+  readonly referenceFlops: readonly number[];
+}
 
 export interface Student {
   readonly renderChat: RenderChat;
-  /** Before a sitting, whether or not any of it is still to be written: gives each prompt's tokens, and plans memory for it. */
-  prepare(prompts: readonly string[], maxNewTokens: number): number[];
+  /** Before a sitting, whether or not any of it is still to be written: plans memory for it. */
+  prepare(prompts: readonly string[], maxNewTokens: number): void;
   /** Answers in the order in which they finish. */
   write(questions: readonly Ask[], options: AskOptions): AsyncIterable<Written>;
   /** The tokens of a pair's answers that differ, as `learn` will count them. */
   compare(pair: Required<Pick<Lesson, "prompt" | "chosen" | "rejected">>, unit: DiffUnit): Differences;
-  /** Before the first lesson: sets up the optimiser for a run of `totalSteps` steps. */
-  begin(config: RunConfig, totalSteps: number): void;
+  /**
+   * Before the first lesson: sets up the optimiser for a run of `totalSteps` steps.
+   * @param references where what the model without its adapter gives to a lesson is kept, so that it is computed once
+   */
+  begin(config: RunConfig, totalSteps: number, references: ReferenceStore): void;
   /** One optimiser step on the batch. */
   learn(batch: readonly Lesson[]): Promise<LessonMetrics>;
   /** The adapter's weights now, and back to weights of before. */
@@ -73,9 +87,6 @@ export interface Student {
   /** Once the lessons have begun: everything there is to remember, and back to it. */
   memory(): Promise<StudentMemory>;
   remember(memory: StudentMemory): void;
-  /**
-   * What run.json says of model, adapter, kernels and memory.
-   * @param tokenPasses tokens run forward through the model so far, a backward pass counted as one more of its kind
-   */
-  facts(tokenPasses: number): Record<string, unknown>;
+  /** What run.json says of model, adapter, kernels and memory. */
+  facts(): Record<string, unknown>;
 }

@@ -7,6 +7,7 @@ import type { Model } from "../model/model.ts";
 import { type LoraConfig, writeAdapter } from "../model/peft.ts";
 import { writeSafetensors } from "../model/safetensors.ts";
 import { PROJECTIONS } from "../model/weight_shapes.ts";
+import { openReferences } from "../storage/reference_file.ts";
 import { PACK_TOKENS, pairTokens } from "../train/logps.ts";
 import { bytesText } from "../train/memory_plan.ts";
 import { DEFAULT_OPTIONS, OBJECTIVES, readLossType } from "../train/objectives.ts";
@@ -14,6 +15,7 @@ import { readFocalMasks, type TokenPair } from "../train/pair.ts";
 import { SCHEDULES } from "../train/schedule.ts";
 import { Trainer, type TrainingPair, type TrainOptions } from "../train/trainer.ts";
 import type { Command } from "./command.ts";
+import { diskFolder } from "./disk_folder.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag, type Values } from "./flags.ts";
 import { PAIRS_FLAG, pairsOf, pairsPath } from "./logps_command.ts";
 import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, readAdapterFlag } from "./open.ts";
@@ -57,8 +59,10 @@ export const trainCommand: Command<typeof flags> = {
   name: "train",
   summary: "optimiser steps over a file of preference pairs",
   description: `Goes through the pairs again and again in the file's order, --batch times --gradient-accumulation-steps a step; the reference is the model with
-its adapter off. Writes metrics.jsonl (one line per step, TRL's names) and adapter/ (PEFT); prints the last step's metrics. The loss sees all pairs
-of a step at once, so accumulated batches update as one large batch does. Texts are tokenised as errata logps --help says.
+its adapter off. Writes metrics.jsonl (one line per step, TRL's names) and adapter/ (PEFT); prints the last step's metrics, and the operations of all
+steps and their references. The loss sees all pairs of a step at once, so accumulated batches update as one large batch does. What the reference
+gives to a pair is computed once: the file references in the folder keeps it for the next training there. Texts are tokenised as errata logps --help
+says.
 
 Losses, as means over a step's pairs: c and r are the log-probabilities of chosen and rejected answer, hc and hr the same minus the reference's,
 h = hc - hr, nc and nr the lengths in tokens, ε --label-smoothing, γ --simpo-gamma, τ --discopop-tau
@@ -87,11 +91,13 @@ ${Object.entries(OBJECTIVES)
     const { gpu, model } = engine;
     const adapter = (await openAdapter(engine, values.adapter)) ?? createAdapter(gpu, model, newLora(values), values.seed);
     out.remove("metrics.jsonl", "adapter"); // only now: --adapter may be the one that lies there
+    const references = await openReferences(diskFolder(out.path), "references");
     const steps = values.steps ?? Math.ceil(pairs.length / perStep);
     const trainer = new Trainer(gpu, model, adapter, {
       ...trainOptions(values, lossType, steps),
       checkpoint: values.checkpoint,
       packTokens,
+      references,
     });
     const batchOf = (step: number) => Array.from({ length: perStep }, (_, i) => pairs[(step * perStep + i) % pairs.length]!);
 
@@ -99,18 +105,27 @@ ${Object.entries(OBJECTIVES)
       await trainer.computeGradients(batchOf(0));
       writeGradients(callerPath(values["dump-grads"]), await adapterGradients(gpu, adapter));
     }
-    let last = "";
+    let last: Record<string, number> = {};
+    let flops = 0;
+    const met = new Set<TrainingPair>();
     for (let step = 0; step < steps && !interrupted.aborted; step++) {
       const started = performance.now();
-      const { tokens, ...metrics } = await trainer.step(batchOf(step));
+      const batch = batchOf(step);
+      const { tokens, ...metrics } = await trainer.step(batch);
+      flops += trainer.work.flops;
+      batch.forEach((pair, i) => {
+        if (!met.has(pair)) flops += trainer.work.referenceFlops[i]!;
+        met.add(pair);
+      });
       const tokens_per_second = tokens / ((performance.now() - started) / 1000);
-      last = JSON.stringify({ step: step + 1, epoch: ((step + 1) * perStep) / pairs.length, ...metrics, tokens_per_second });
-      out.append("metrics.jsonl", `${last}\n`);
+      last = { step: step + 1, epoch: ((step + 1) * perStep) / pairs.length, ...metrics, tokens_per_second };
+      out.append("metrics.jsonl", `${JSON.stringify(last)}\n`);
       progress.show(`step ${step + 1} of ${steps}: loss ${metrics.loss.toFixed(4)}, gradient norm ${metrics.grad_norm.toFixed(3)}`);
     }
     await writeAdapterFolder(out, "adapter", adapter, engine);
+    await references.close();
     progress.say(`GPU memory: at most ${bytesText(gpu.counters.peakBytes)} were in use`);
-    print(last);
+    print(JSON.stringify({ ...last, flops }));
   },
 };
 

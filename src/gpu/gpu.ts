@@ -42,6 +42,12 @@ const CANARY = 0x45525241;
 /** The GPU failed: it was lost, or refused something. On another device the same work may succeed. */
 export class GpuFailure extends Error {}
 
+/** What would run: the kernels that are not there yet, and its operations. */
+interface Looking {
+  readonly missing: Map<string, { name: string; dispatch: Dispatch }>;
+  flops: number;
+}
+
 interface Kernel {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
@@ -136,7 +142,7 @@ export class Gpu {
   /** Writes `data` over the beginning of the tensor, after everything submitted or recorded so far. */
   write(tensor: Tensor, data: Float32Array | Uint32Array): void {
     if (data.byteLength > tensor.bytes) throw new Error(`${tensor.name} holds ${tensor.bytes} bytes, not ${data.byteLength}`);
-    if (this.#missing) return;
+    if (this.#looking) return;
     this.submit();
     this.device.queue.writeBuffer(tensor.buffer, tensor.offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   }
@@ -157,9 +163,10 @@ export class Gpu {
    * `params` are its uniform's fields. It runs at the next submit or read.
    */
   run(name: string, inputs: Readonly<Record<string, Tensor>>, outputs: Readonly<Record<string, Tensor>>, dispatch: Dispatch): void {
-    if (this.#missing) {
+    if (this.#looking) {
       const key = kernelKey(name, dispatch);
-      if (!this.#kernels.has(key)) this.#missing.set(key, { name, dispatch });
+      if (!this.#kernels.has(key)) this.#looking.missing.set(key, { name, dispatch });
+      this.#looking.flops += dispatch.flops ?? 0;
       return;
     }
     const kernel = this.#kernel(name, dispatch);
@@ -189,7 +196,7 @@ export class Gpu {
   }
 
   #copy(source: Tensor, target: Tensor, bytes: number): void {
-    if (this.#missing) return;
+    if (this.#looking) return;
     this.#endPass();
     this.#encoder ??= this.device.createCommandEncoder();
     this.#encoder.copyBufferToBuffer(source.buffer, source.offset, target.buffer, target.offset, bytes);
@@ -197,7 +204,7 @@ export class Gpu {
 
   /** Fills the tensor with zeros, in the order of the recorded dispatches. */
   clear(tensor: Tensor): void {
-    if (this.#missing) return;
+    if (this.#looking) return;
     this.#endPass();
     this.#encoder ??= this.device.createCommandEncoder();
     this.#encoder.clearBuffer(tensor.buffer, tensor.offset, tensor.bytes);
@@ -386,13 +393,7 @@ export class Gpu {
    * Nothing is run, copied or written.
    */
   async compile(record: () => void): Promise<void> {
-    const missing = new Map<string, { name: string; dispatch: Dispatch }>();
-    this.#missing = missing;
-    try {
-      record();
-    } finally {
-      this.#missing = null;
-    }
+    const { missing } = this.#lookAt(record);
     const make = async (key: string, name: string, dispatch: Dispatch) => {
       const { signature, layout, descriptor } = this.#describe(name, dispatch);
       const pipeline = await this.device.createComputePipelineAsync(descriptor).catch((error: unknown) => {
@@ -403,8 +404,24 @@ export class Gpu {
     await Promise.all([...missing].map(([key, { name, dispatch }]) => make(key, name, dispatch)));
   }
 
-  /** While compile looks at what would run: the kernels that are not there yet. */
-  #missing: Map<string, { name: string; dispatch: Dispatch }> | null = null;
+  /** Operations of all that `record` would run, as `counters.flops` counts them. Nothing is run, copied or written. */
+  count(record: () => void): number {
+    return this.#lookAt(record).flops;
+  }
+
+  #lookAt(record: () => void): Looking {
+    const looking = { missing: new Map(), flops: 0 };
+    this.#looking = looking;
+    try {
+      record();
+      return looking;
+    } finally {
+      this.#looking = null;
+    }
+  }
+
+  /** While it is only looked at what would run. */
+  #looking: Looking | null = null;
 }
 
 const kernelKey = (name: string, { constants = {}, sizes = {} }: Dispatch): string =>

@@ -25,6 +25,7 @@ import { multiply } from "./matrix.ts";
 import type { Model } from "./model.ts";
 import { type Pack, type PassSize, passSize } from "./pack.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import { drawWork, forwardWork, prefillWork } from "./work.ts";
 
 export interface SampleRequest {
   readonly promptIds: readonly number[];
@@ -40,6 +41,9 @@ export interface Sampled {
   /** Their text, cut before the stop string. */
   readonly text: string;
   readonly ended: "stop" | "end_token" | "length";
+  /** Operations of drawing it (what was drawn behind its end included, until that was seen), and of its prompt's prefill. */
+  readonly flops: number;
+  readonly promptFlops: number;
 }
 
 export interface GenerateOptions {
@@ -110,6 +114,7 @@ export async function* generate(
       if (promptSlots > 0) forward(gpu, model, adapter, activations, { tokens: promptSlots, keys: 0 });
       decodeStep(gpu, model, adapter, activations, state, { tokens: batch, keys: 0 }, options);
     });
+    const work = forwardWork(gpu, model, adapter, activations, state.logits);
     const rows: Row[] = [];
     const prompts = new Map<string, Prompt>();
     const freePrompts = Array.from({ length: batch }, (_, i) => (batch - 1 - i) * promptSlots);
@@ -137,8 +142,8 @@ export async function* generate(
       await decode(gpu, model, adapter, activations, state, rows, options);
       for (let i = 0; i < rows.length; ) {
         const row = rows[i]!;
-        const sampled = ending(model, row, options);
-        if (!sampled) {
+        const ended = ending(model, row, options);
+        if (!ended) {
           i += 1;
           continue;
         }
@@ -149,7 +154,8 @@ export async function* generate(
           prompts.delete(row.prompt.key);
           freePrompts.push(row.prompt.start);
         }
-        yield sampled;
+        const { length } = row.request.promptIds;
+        yield { ...ended, flops: drawWork(work, length, row.ids.length), promptFlops: prefillWork(work, length) };
       }
     }
   } finally {
@@ -308,7 +314,11 @@ function packRows(rows: readonly Row[]): Pack {
 }
 
 /** How a row ended, or null while it goes on. Of an end token and a stop string the first counts. */
-function ending({ config, tokenizer }: Model, row: Row, { stop, maxNewTokens }: GenerateOptions): Sampled | null {
+function ending(
+  { config, tokenizer }: Model,
+  row: Row,
+  { stop, maxNewTokens }: GenerateOptions,
+): Omit<Sampled, "flops" | "promptFlops"> | null {
   const end = row.ids.findIndex((id) => config.eosTokenIds.includes(id));
   const ids = end < 0 ? row.ids : row.ids.slice(0, end);
   const text = tokenizer.decode(ids);

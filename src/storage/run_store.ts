@@ -8,7 +8,7 @@ import type { Folder } from "./folder.ts";
 import { Journal, type JournalContents, readJournal } from "./journal.ts";
 
 const JOURNAL = "journal";
-const VERSION = 1;
+const VERSION = 2;
 const CHECKPOINT = /^checkpoint-(\d{8})$/;
 const KEPT_CHECKPOINTS = 2;
 /** Share of a run's time that checkpoints between stages may take. */
@@ -33,6 +33,7 @@ const HeadSchema = v.object({
 export type RunHead = v.InferOutput<typeof HeadSchema>;
 
 const text = v.string();
+const base64 = v.pipe(text, v.base64());
 const number = v.custom<number>((value) => typeof value === "number"); // a skipped step's loss is NaN
 const index = v.pipe(v.number(), v.integer(), v.minValue(0));
 
@@ -81,10 +82,18 @@ const EntrySchema = v.variant("type", [
     sitting: text,
     problem: index,
     answers: v.array(AnswerSchema),
-    tokens: number,
+    flops: number,
     seconds: SecondsSchema,
   }),
-  v.object({ type: v.literal("step"), metrics: MetricsSchema, tokens: number, seconds: SecondsSchema }),
+  v.object({ type: v.literal("reference"), key: text, chosen: base64, rejected: base64, seconds: SecondsSchema }),
+  v.object({
+    type: v.literal("step"),
+    metrics: MetricsSchema,
+    tokens: number,
+    flops: number,
+    referenceFlops: number,
+    seconds: SecondsSchema,
+  }),
 ]);
 
 /** An unfinished run as it was found. */

@@ -1,5 +1,5 @@
 // One optimiser step of preference training: pairs in, TRL's metrics out. The reference is the model with its adapter off; its
-// log-probabilities are computed once per pair and kept.
+// log-probabilities are computed once per pair and kept (references.ts).
 
 import type { Gpu } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
@@ -11,6 +11,7 @@ import { type Adapter, readArena, writeArena } from "../model/lora.ts";
 import type { Model } from "../model/model.ts";
 import { passSize, type TrainingPack } from "../model/pack.ts";
 import type { AdapterFile } from "../model/peft.ts";
+import { type ForwardWork, forwardWork } from "../model/work.ts";
 import { firstBadTensor } from "./first_bad.ts";
 import {
   allocateWorkspace,
@@ -28,6 +29,7 @@ import { type PreferenceMetrics, preferenceMetrics, type TokenMetrics, tokenMetr
 import { evaluateObjective, type LossType, OBJECTIVES, type ObjectiveOptions, type ObjectiveResult, type PairLogps } from "./objectives.ts";
 import { Optimizer, type OptimizerOptions } from "./optimizer.ts";
 import type { TokenPair } from "./pair.ts";
+import { memoryReferences, type ReferenceStore, referenceIdentity, referenceKey } from "./references.ts";
 import { learningRate, type ScheduleOptions } from "./schedule.ts";
 
 export interface TrainOptions {
@@ -39,6 +41,16 @@ export interface TrainOptions {
   readonly packTokens?: number;
   /** What a forward pass keeps for the backward pass; everything unless told. */
   readonly checkpoint?: Checkpoint;
+  /** Where the references are; in memory unless told. */
+  readonly references?: ReferenceStore;
+}
+
+/** How many operations a step was. */
+export interface StepWork {
+  /** Of policy and gradients. */
+  readonly flops: number;
+  /** Of each pair's reference, computed in this step or known from before; 0 where the objective has none. */
+  readonly referenceFlops: readonly number[];
 }
 
 /** A pair to train on. */
@@ -61,6 +73,8 @@ export interface TrainMetrics extends TokenMetrics, Partial<PreferenceMetrics> {
   tokens: number;
 }
 
+type BatchMetrics = Omit<TrainMetrics, "grad_norm" | "learning_rate" | "num_tokens">;
+
 /** What a trainer is besides its adapter's weights. */
 export interface TrainerMemory {
   readonly expAvg: AdapterFile["tensors"];
@@ -76,7 +90,10 @@ export class Trainer {
   #model: Model;
   #adapter: Adapter;
   #workspace: Workspace | null = null;
-  #references = new Map<string, CompletionLogps>();
+  readonly #references: ReferenceStore;
+  readonly #identity: string;
+  #referenceWork: ForwardWork | null = null;
+  #work: StepWork = { flops: 0, referenceFlops: [] };
   #compiled = false;
   #steps = 0;
   #tokens = 0;
@@ -96,12 +113,19 @@ export class Trainer {
     this.#model = model;
     this.#adapter = adapter;
     this.options = options;
+    this.#references = options.references ?? memoryReferences();
+    this.#identity = referenceIdentity(gpu, model);
     this.optimizer = new Optimizer(gpu, adapter, options.optimizer);
   }
 
   /** Steps taken, skipped updates included: what the schedule counts. */
   get steps(): number {
     return this.#steps;
+  }
+
+  /** How many operations the last step was: a function of its batch. */
+  get work(): StepWork {
+    return this.#work;
   }
 
   /** Where the last step's update was skipped: the first tensor with NaN or infinity in it. */
@@ -126,8 +150,7 @@ export class Trainer {
     const bad = await firstBadTensor(this.#gpu, () => {
       if (this.#workspace) freeWorkspace(this.#gpu, this.#workspace);
       this.#workspace = null;
-      this.#references.clear();
-      return this.computeGradients(batch);
+      return this.#gradients(batch, memoryReferences());
     });
     return bad ?? "none when it was computed again";
   }
@@ -153,12 +176,19 @@ export class Trainer {
   }
 
   /** Leaves the gradients of the batch's mean loss in the adapter's arena, zeros where that loss is not finite; the weights stay. */
-  async computeGradients(batch: readonly TrainingPair[]): Promise<Omit<TrainMetrics, "grad_norm" | "learning_rate" | "num_tokens">> {
+  async computeGradients(batch: readonly TrainingPair[]): Promise<BatchMetrics> {
+    const { flops, ...metrics } = await this.#gradients(batch, this.#references);
+    this.#work = { flops, referenceFlops: batch.map((pair) => this.#referenceFlops(pair)) };
+    return metrics;
+  }
+
+  async #gradients(batch: readonly TrainingPair[], known: ReferenceStore): Promise<BatchMetrics & { flops: number }> {
     if (batch.length === 0) throw new Error("a batch needs at least one pair");
     const workspace = this.#fittingWorkspace(batch);
     const packs = splitPairs(batch, this.#packTokens(batch)).map((pairs) => ({ pairs, pack: packPairs(pairs) }));
     await this.#compile(workspace, packs[0]!.pack);
-    const references = await this.#referenceLogps(workspace, batch);
+    const references = await this.#referenceLogps(workspace, batch, known);
+    const before = this.#gpu.counters.flops;
     // The objective sees the whole batch. One pack: its forward pass serves loss and gradients; several: a first pass for the loss.
     const policy: CompletionRows[] = [];
     for (const { pack } of packs) policy.push(...(await this.#run(workspace, pack, packs.length === 1)));
@@ -179,7 +209,8 @@ export class Trainer {
       (n, p) => n + p.promptIds.length * (p.rejectedIds.length > 0 ? 2 : 1) + p.chosenIds.length + p.rejectedIds.length,
       0,
     );
-    return { loss: objective.loss, ...tokenMetrics(statistics), ...preferences, tokens };
+    const flops = this.#gpu.counters.flops - before;
+    return { loss: objective.loss, ...tokenMetrics(statistics), ...preferences, tokens, flops };
   }
 
   /** Makes the kernels of a step before its first pass, all at once. */
@@ -217,16 +248,34 @@ export class Trainer {
     return this.#workspace;
   }
 
-  async #referenceLogps(workspace: Workspace, batch: readonly TokenPair[]): Promise<CompletionLogps[]> {
-    if (!OBJECTIVES[this.options.lossType].reference) return batch.map(noReference);
-    const missing = new Map(batch.map((pair) => [keyOf(pair), pair] as const).filter(([key]) => !this.#references.has(key)));
+  async #referenceLogps(workspace: Workspace, batch: readonly TokenPair[], store: ReferenceStore): Promise<CompletionLogps[]> {
+    if (!this.#hasReference) return batch.map(noReference);
+    const keys = batch.map((pair) => referenceKey(this.#identity, pair));
+    const known = new Map(keys.map((key) => [key, store.get(key)]));
+    const missing = new Map(keys.flatMap((key, i) => (known.get(key) ? [] : [[key, batch[i]!] as const])));
+    const missingKeys = [...missing.keys()];
     for (const pairs of splitPairs([...missing.values()], this.#packTokens(batch))) {
-      const logps = await runPack(this.#gpu, this.#model, null, workspace, packPairs(pairs), false);
-      pairs.forEach((pair, i) => {
-        this.#references.set(keyOf(pair), logps[i]!);
-      });
+      for (const { chosen, rejected } of await runPack(this.#gpu, this.#model, null, workspace, packPairs(pairs), false)) {
+        const key = missingKeys.shift()!;
+        known.set(key, { chosen, rejected });
+        if ([chosen, rejected].every((logps) => logps.every(Number.isFinite))) await store.keep(key, { chosen, rejected });
+      }
     }
-    return batch.map((pair) => this.#references.get(keyOf(pair))!);
+    return keys.map((key) => known.get(key)!);
+  }
+
+  get #hasReference(): boolean {
+    return OBJECTIVES[this.options.lossType].reference;
+  }
+
+  #referenceFlops(pair: TokenPair): number {
+    if (!this.#hasReference || !this.#workspace) return 0;
+    const { activations, head } = this.#workspace;
+    this.#referenceWork ??= forwardWork(this.#gpu, this.#model, null, activations, head.logits);
+    const { perToken, perKey, perRow } = this.#referenceWork;
+    const pack = packPairs([pair]);
+    const { tokens, keys } = passSize(pack);
+    return perToken * tokens + perKey * keys + perRow * pack.rows.length;
   }
 
   free(): void {
@@ -234,8 +283,6 @@ export class Trainer {
     this.optimizer.free();
   }
 }
-
-const keyOf = ({ promptIds, chosenIds, rejectedIds }: TokenPair): string => `${promptIds}|${chosenIds}|${rejectedIds}`;
 
 /** Stands in where the objective has no reference: its sums are never looked at. */
 const noReference = ({ chosenIds, rejectedIds }: TokenPair): CompletionLogps => ({

@@ -36,7 +36,7 @@ class Repairer extends FakeStudent {
     const words = this.script[this.#round++]!;
     for (const [index, { prompt }] of [...questions.entries()].reverse()) {
       this.prompts.push(prompt);
-      yield { index, text: `    ${words[index]} # ${this.#round}`, ended: "end_token" as const, tokens: 1 };
+      yield { index, text: `    ${words[index]} # ${this.#round}`, ended: "end_token" as const, flops: 1, promptFlops: 0 };
     }
   }
 }

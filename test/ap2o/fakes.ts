@@ -5,6 +5,7 @@ import type { Ask, AskOptions, Lesson, Student, StudentMemory, Written } from ".
 import type { Judge, JudgeRequest, Verdict } from "../../src/python/judge.ts";
 import { integer, uniform } from "../../src/random.ts";
 import type { Problem, Split } from "../../src/tasks/problem.ts";
+import { memoryReferences, type ReferenceStore } from "../../src/train/references.ts";
 
 const TYPES = ["AssertionError", "AssertionError", "AssertionError", "TypeError", "TypeError", "NameError", "infra"];
 
@@ -32,6 +33,9 @@ export class FakeStudent implements Student {
   tokens = 0;
   readonly gain: (step: number) => number;
   readonly lessons: Lesson[][] = [];
+  references = memoryReferences();
+  /** References that were not known, and are kept now. */
+  computed = 0;
   /** How many problems' answers are written before the first one is handed over in reverse. */
   readonly batch: number;
 
@@ -45,9 +49,7 @@ export class FakeStudent implements Student {
     throw new Error("the fake's prompts are raw");
   }
 
-  prepare(prompts: readonly string[]): number[] {
-    return prompts.map(({ length }) => length);
-  }
+  prepare(): void {}
 
   async *write(questions: readonly Ask[], { trained, seed }: AskOptions): AsyncGenerator<Written> {
     const skill = trained ? this.skill : 0.5;
@@ -59,12 +61,14 @@ export class FakeStudent implements Student {
         const passes = uniform(seed, stream, 0) < skill;
         const type = TYPES[integer(seed, stream, 2, TYPES.length)];
         const ended = integer(seed, stream, 3, 10) === 0 ? ("length" as const) : ("end_token" as const);
-        yield { index, text: `    ${passes ? "pass" : type} # ${variant}`, ended, tokens: 1 + variant };
+        yield { index, text: `    ${passes ? "pass" : type} # ${variant}`, ended, flops: 1 + variant, promptFlops: 100 };
       }
     }
   }
 
-  begin(): void {}
+  begin(_config: RunConfig, _totalSteps: number, references: ReferenceStore): void {
+    this.references = references;
+  }
 
   compare({ prompt, chosen, rejected }: { prompt: string; chosen: string; rejected: string }) {
     const mask = (text: string, other: string) => [...text].map((letter, i) => Number(letter !== other[i]));
@@ -80,7 +84,14 @@ export class FakeStudent implements Student {
     this.skill = Math.fround(this.skill + this.gain(this.lessons.length)); // as weights are kept
     const tokens = batch.length * 10;
     this.tokens += tokens;
-    return { loss: 0.69, grad_norm: 1, learning_rate: 1e-4, entropy: 1, num_tokens: this.tokens, mean_token_accuracy: 0.5, tokens };
+    for (const { prompt, chosen, rejected = "" } of batch) {
+      const key = JSON.stringify([prompt, chosen, rejected]);
+      if (this.references.get(key)) continue;
+      await this.references.keep(key, { chosen: Float32Array.of(-chosen.length / 3), rejected: Float32Array.of(-rejected.length / 3) });
+      this.computed += 1;
+    }
+    const work = { tokens, flops: 1000 * batch.length, referenceFlops: batch.map(() => 7) };
+    return { loss: 0.69, grad_norm: 1, learning_rate: 1e-4, entropy: 1, num_tokens: this.tokens, mean_token_accuracy: 0.5, ...work };
   }
 
   async weights() {
@@ -104,8 +115,8 @@ export class FakeStudent implements Student {
     this.tokens = counters.tokens;
   }
 
-  facts(tokenPasses: number): Record<string, unknown> {
-    return { model: { id: "fake" }, flops: 2 * tokenPasses };
+  facts(): Record<string, unknown> {
+    return { model: { id: "fake" } };
   }
 }
 

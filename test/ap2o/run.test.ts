@@ -183,7 +183,8 @@ test("shuffled verdicts: passed and failed no longer say anything about the chos
 test("an exam that everybody passes leaves nothing to train on: one sentence", async () => {
   class Perfect extends FakeStudent {
     override async *write(questions: Parameters<FakeStudent["write"]>[0]) {
-      for (const [index] of questions.entries()) yield { index, text: "    pass # 1", ended: "end_token" as const, tokens: 1 };
+      for (const [index] of questions.entries())
+        yield { index, text: "    pass # 1", ended: "end_token" as const, flops: 1, promptFlops: 0 };
     }
   }
   const running = runAll({}, "ap2o-h2l", new Perfect());

@@ -7,6 +7,7 @@ import type { Student } from "../../src/ap2o/student.ts";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Gpu, GpuFailure } from "../../src/gpu/gpu.ts";
 import { loadModel } from "../../src/model/model.ts";
+import { memoryReferences } from "../../src/train/references.ts";
 import { modelFiles } from "../golden/golden.ts";
 
 const config = configOf("smoke", "dyn-dpo", 5, { learning_rate: 5e-2, warmup_steps: 0 });
@@ -58,7 +59,7 @@ async function story(student: Student): Promise<unknown> {
     10,
   );
   const before = await texts(false);
-  student.begin(config, lessons.length);
+  student.begin(config, lessons.length, memoryReferences());
   const metrics = [];
   for (const [step, lesson] of lessons.entries()) {
     metrics.push(await student.learn(lesson));

@@ -4,6 +4,7 @@ import type { RunConfig } from "../../src/ap2o/config.ts";
 import { Run } from "../../src/ap2o/run.ts";
 import { appendsOf } from "../../src/ap2o/run_files.ts";
 import { integer } from "../../src/random.ts";
+import type { Preference } from "../../src/records.ts";
 import { type RunHead, RunKeeper, readStoredRun } from "../../src/storage/run_store.ts";
 import { FakeJudge, FakeStudent, fakeClock, fakeConfig, fakeProblems } from "../ap2o/fakes.ts";
 import { Killed, MemoryFolder } from "./memory_folder.ts";
@@ -27,11 +28,10 @@ type Files = Record<string, string>;
 const newFakeStudent = (batch = 5) => new FakeStudent({ gain: (step) => (step <= 6 ? 0.06 : -0.2), batch });
 
 /** Begins the folder's run or goes on with it, to its end; gives its files. Throws Killed where the folder does. */
-async function process(folder: MemoryFolder, settings: RunConfig = config, batch?: number): Promise<Files> {
+async function process(folder: MemoryFolder, settings = config, batch?: number, student = newFakeStudent(batch)): Promise<Files> {
   const now = fakeClock();
   const past = await readStoredRun(folder);
   const keeper = await (past ? RunKeeper.goOn(folder, past, now) : RunKeeper.begin(folder, head, now));
-  const student = newFakeStudent(batch);
   const inputs = { preset: "smoke", config: settings, problems: fakeProblems(4), student, judge: new FakeJudge(false), now, keeper };
   const run = new Run({ ...inputs, ...(past && { past }) });
   const files: Files = {};
@@ -62,6 +62,15 @@ async function killedAt(points: readonly { at: number; tornAt: number }[], setti
   }
   return process(folder, settings, 3);
 }
+
+/** The texts of the pairs that were trained on. */
+const pairsOf = (files: Files): string[] =>
+  files["preferences.jsonl"]!.trim()
+    .split("\n")
+    .map((line) => {
+      const { prompt, chosen, rejected }: Preference = JSON.parse(line);
+      return JSON.stringify([prompt, chosen, rejected]);
+    });
 
 const whole = new MemoryFolder();
 const expected = await process(whole);
@@ -100,6 +109,25 @@ test("a run that goes on takes no step twice but those after its checkpoint, and
   expect(student.lessons.filter((lesson) => lesson !== undefined)).toEqual([]);
 });
 
+test("a reference is computed once, however often a run is killed and takes its steps again", async () => {
+  let computed = 0;
+  let folder = new MemoryFolder();
+  for (let at = 10; ; ) {
+    folder.killAt = at;
+    const student = newFakeStudent();
+    try {
+      await process(folder, config, 5, student);
+      expect(computed + student.computed).toBe(new Set(pairsOf(expected)).size);
+      return;
+    } catch (error) {
+      if (!(error instanceof Killed)) throw error;
+      computed += student.computed;
+      folder = folder.survivor();
+      at += 3;
+    }
+  }
+});
+
 test("two checkpoints are kept; where the latest is torn anywhere, the one before is used, with a sentence", async () => {
   const folder = new MemoryFolder();
   folder.killAt = whole.operations - 2;
@@ -134,9 +162,9 @@ test("a journal torn or changed at any place: what is whole is used, and the fil
 
 test("a journal of another version is refused, not overwritten", async () => {
   const folder = new MemoryFolder();
-  folder.files.set("journal", new TextEncoder().encode("errata-journal 2\nwhatever comes then\n"));
+  folder.files.set("journal", new TextEncoder().encode("errata-journal 1\nwhatever comes then\n"));
   await expect(readStoredRun(folder)).rejects.toThrow(
-    "memory/journal was written by another version of Errata (format 2, this one reads 1): finish the run with that version, or delete it.",
+    "memory/journal was written by another version of Errata (format 1, this one reads 2): finish the run with that version, or delete it.",
   );
 });
 

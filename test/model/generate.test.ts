@@ -84,6 +84,22 @@ test("an answer ends before a stop string, at the end token, or at its length", 
   freeModel(gpu, model);
 });
 
+test("the work of answers, and of each prompt once, is what the GPU was given", async () => {
+  const model = await loadModel(gpu, modelFiles("tiny-qwen2"), { dtype: "f32" });
+  const adapter = adapterFromFile(gpu, model, await readAdapter(folder("dpo/tiny-qwen2/r8/adapter"), model.config));
+  const prompts = [[5, 6, 7], [9], [11, 12, 13, 14, 15, 16]];
+  const requests = Array.from({ length: 9 }, (_, i) => ({ promptIds: prompts[i % 3]!, stream: i }));
+  for (const each of [null, adapter]) {
+    const before = gpu.counters.flops;
+    const whole = await answers(model, requests, { maxNewTokens: 16 }, each);
+    const reading = whole.slice(0, 3).reduce((sum, { promptFlops }) => sum + promptFlops, 0);
+    expect(whole.reduce((sum, { flops }) => sum + flops, reading)).toBe(gpu.counters.flops - before);
+    expect(await answers(model, requests, { maxNewTokens: 16, batch: 2 }, each)).toEqual(whole);
+  }
+  freeAdapter(gpu, adapter);
+  freeModel(gpu, model);
+});
+
 test("nothing is left on the GPU", async () => {
   const before = gpu.counters.buffers;
   const model = await loadModel(gpu, modelFiles("tiny-llama"), { dtype: "f32" });

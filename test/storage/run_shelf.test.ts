@@ -30,7 +30,7 @@ const metrics = {
   mean_token_accuracy: 1,
   tokens_per_second: 1,
 };
-const entry: RunEntry = { type: "step", metrics, tokens: 5, seconds };
+const entry: RunEntry = { type: "step", metrics, tokens: 5, flops: 6, referenceFlops: 7, seconds };
 const file = (path: string, text: string) => ({ path, bytes: new TextEncoder().encode(text) });
 const now = () => 0;
 
