@@ -111,10 +111,17 @@ test("accumulated batches update as one large batch does, to the bit", async () 
     "--r",
     "4",
   ];
-  await run("train", ...common, "--batch", "4", "--out", "large");
-  await run("train", ...common, "--batch", "2", "--gradient-accumulation-steps", "2", "--out", "accumulated");
-  const bytes = (out: string) => readFileSync(join(folder, out, "adapter", "adapter_model.safetensors"));
-  expect(sameBytes(bytes("accumulated"), bytes("large"))).toBe(true);
+  const trained = async (...batch: string[]) => {
+    const [last] = await run<{ flops: number }>("train", ...common, ...batch, "--out", "trained");
+    const bytes = (file: string) => readFileSync(join(folder, "trained", file));
+    return { flops: last!.flops, adapter: bytes("adapter/adapter_model.safetensors"), references: bytes("references") };
+  };
+  const large = await trained("--batch", "4");
+  const accumulated = await trained("--batch", "2", "--gradient-accumulation-steps", "2");
+  expect(sameBytes(accumulated.adapter, large.adapter)).toBe(true);
+  expect(sameBytes(accumulated.references, large.references), "references of the first training serve the second").toBe(true);
+  expect(large.references.toString().split("\n").length).toBeGreaterThan(4);
+  expect([accumulated.flops, large.flops > 1e6]).toEqual([large.flops, true]);
 });
 
 test("a model without a tokenizer runs token ids", async () => {
