@@ -57,7 +57,7 @@ test("a run of another version is refused and left as it is", async () => {
   writeFileSync(journal, "errata-journal 7\n...\n");
   const { status, stderr } = await errata("--resume");
   expect(status).toBe(2);
-  expect(stderr).toContain("was written by another version of Errata (format 7, this one reads 1)");
+  expect(stderr).toContain("was written by another version of Errata (format 7, this one reads 2)");
   expect(readFileSync(journal, "utf8")).toBe("errata-journal 7\n...\n");
 });
 
