@@ -1,7 +1,7 @@
-// What was picked or dropped: a run, a model, an adapter, or problems. Told by the names of the files alone; nothing is read here.
+// What was picked or dropped: a zip, a model, an adapter, or problems. Told by the names of the files alone; nothing is read here.
 
 export type Dropped =
-  | { kind: "run"; file: File }
+  | { kind: "zip"; file: File } // of a run or an adapter
   | { kind: "problems"; file: File }
   | { kind: "model"; name: string; files: File[] }
   | { kind: "adapter"; name: string; files: File[] }
@@ -19,7 +19,7 @@ export function sortDropped(files: readonly File[]): Dropped {
   if (names.has("config.json") || [...names].some((entry) => entry.endsWith(".gguf"))) return { kind: "model", name, files: [...files] };
   if (files.length === 1) {
     const [file] = files;
-    if (baseName(file).endsWith(".zip")) return { kind: "run", file };
+    if (baseName(file).endsWith(".zip")) return { kind: "zip", file };
     if (/\.(json|jsonl)(\.gz)?$/.test(baseName(file))) return { kind: "problems", file };
   }
   return { kind: "unknown", names: files.map((file) => file.name) };

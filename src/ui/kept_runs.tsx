@@ -56,9 +56,19 @@ export function KeptRuns() {
               {nameOf(run)}: {run.finished ? "finished" : "unfinished"}, {run.steps} steps, {sizeText(run.bytes)}
             </span>{" "}
             {run.finished ? (
-              <button type="button" onClick={() => void save(run)}>
-                Save
-              </button>
+              <>
+                <button type="button" onClick={() => void save(run)}>
+                  Save
+                </button>{" "}
+                <button
+                  type="button"
+                  title="Keep its adapter beside the model: ask it in the view “Answers”, or train on from it"
+                  disabled={session.workbench.model.value === null}
+                  onClick={() => void session.takeAdapter(run, nameOf(run))}
+                >
+                  Take its adapter
+                </button>
+              </>
             ) : (
               <button type="button" disabled={session.busy.value} onClick={() => void session.goOn(run)}>
                 Go on

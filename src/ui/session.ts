@@ -6,6 +6,7 @@ import { messageOf } from "../input_error.ts";
 import type { Phase, Preference, RunEvent } from "../records.ts";
 import type { EngineClient, Request } from "../worker/client.ts";
 import type { Event, KeptRun } from "../worker/protocol.ts";
+import { adapterFilesOf } from "./adapter_files.ts";
 import type { ChartId } from "./charts/chart_spec.ts";
 import { Shelf } from "./compare/shelf.ts";
 import { sortDropped } from "./dropped_files.ts";
@@ -153,14 +154,18 @@ export class Session {
     return readArchive(title, await unzip(path, await this.surroundings.fetchBytes(path)));
   }
 
-  /** Opens a run's zip, as Errata makes it, and plays it; says in place why where that fails. */
-  async playFile(file: File): Promise<void> {
-    if (this.busy.value) {
-      this.notice.value = "A run is under way here: stop it before opening another.";
-      return;
-    }
+  /** Opens a zip as Errata makes it: plays a run, keeps an adapter beside the model; says in place why where that fails. */
+  async openZip(file: File): Promise<void> {
     try {
-      this.play(await readArchive(file.name, await unzip(file.name, new Uint8Array(await file.arrayBuffer()))));
+      const files = await unzip(file.name, new Uint8Array(await file.arrayBuffer()));
+      const isRun = [...files.keys()].some((path) => path === "run.json" || path.endsWith("/run.json"));
+      const adapter = isRun ? null : adapterFilesOf([...files].map(([path, bytes]) => ({ path, bytes })));
+      if (adapter) await this.workbench.addAdapter(file.name.replace(/\.zip$/i, ""), adapter);
+      else if (this.busy.value) this.notice.value = "A run is under way here: stop it before opening another.";
+      else {
+        this.configure({ view: "run" });
+        this.play(await readArchive(file.name, files));
+      }
     } catch (error) {
       this.notice.value = messageOf(error);
     }
@@ -217,7 +222,9 @@ export class Session {
   /** Starts a new run; what an earlier one showed is cleared. */
   async start(): Promise<void> {
     const { preset, method, seed } = this.config.value;
-    await this.begin({ type: "start", run: { preset, method, seed, overrides: {}, from: this.workbench.from.value } });
+    const style = this.workbench.promptStyle.value;
+    const overrides = style === null ? {} : { prompt_style: style };
+    await this.begin({ type: "start", run: { preset, method, seed, overrides, from: this.workbench.from.value } });
   }
 
   /** Goes on with a kept run: what it had done is told again, then it trains on. */
@@ -234,6 +241,15 @@ export class Session {
   /** The files of a kept run that is finished. @throws Error with the engine's sentence */
   keptFiles(run: KeptRun): ReturnType<EngineClient["exportFiles"]> {
     return this.engine.exportFiles(run.id);
+  }
+
+  /** Keeps the trained adapter of a finished run beside the model, to be asked or trained on. */
+  async takeAdapter(run: KeptRun, name: string): Promise<void> {
+    try {
+      await this.workbench.addAdapter(name, adapterFilesOf(await this.keptFiles(run)) ?? []);
+    } catch (error) {
+      this.notice.value = messageOf(error);
+    }
   }
 
   private startable(): boolean {
@@ -306,9 +322,8 @@ export class Session {
   async openFiles(files: readonly File[]): Promise<void> {
     const dropped = sortDropped(files);
     switch (dropped.kind) {
-      case "run":
-        this.configure({ view: "run" });
-        return this.playFile(dropped.file);
+      case "zip":
+        return this.openZip(dropped.file);
       case "problems":
         return this.workbench.takeProblems(dropped.file);
       case "model":
@@ -320,7 +335,7 @@ export class Session {
           await Promise.all(dropped.files.map(async (file) => ({ path: file.name, bytes: new Uint8Array(await file.arrayBuffer()) }))),
         );
       case "unknown":
-        this.notice.value = `${dropped.names.slice(0, 3).join(", ")}: expected a run's zip, a problem file (.json, .jsonl, .gz), or the folder of a model or an adapter.`;
+        this.notice.value = `${dropped.names.slice(0, 3).join(", ")}: expected a run's zip, a problem file (.json, .jsonl, .gz), the folder of a model, or an adapter's folder or zip.`;
     }
   }
 

@@ -90,7 +90,7 @@ export function ShareMenu() {
         aria-label="A run's zip"
         onChange={(event) => {
           const file = event.currentTarget.files?.[0];
-          if (file) void session.playFile(file);
+          if (file) void session.openZip(file);
           event.currentTarget.value = "";
         }}
       />

@@ -1,12 +1,11 @@
 // The page's end of the wire to the engine worker: commands out with an id, their answers matched by it, events handed on.
 import { createSandbox } from "../python/sandbox_page.ts";
-import type { Command, Event, Score } from "./protocol.ts";
+import type { Command, Event, MeasuredRates, Score } from "./protocol.ts";
 
 type Unnumbered<T> = T extends { id: number } ? Omit<T, "id"> : never;
 /** A command without its id, which the client gives it. */
 export type Request = Unnumbered<Command>;
 export type Generated = Extract<Event, { type: "generated" }>;
-export type Measured = Extract<Event, { type: "measured" }>;
 export type Exported = Extract<Event, { type: "exported" }>;
 
 /** What the client needs of a Worker; tests put another engine here. */
@@ -23,7 +22,7 @@ export interface EngineClient {
   generate(request: Omit<Extract<Request, { type: "generate" }>, "type">): Promise<Generated>;
   /** Log-probabilities of a completion with an adapter, or (null) with the base model. */
   score(request: Omit<Extract<Request, { type: "score" }>, "type">): Promise<Score>;
-  measure(): Promise<Measured>;
+  measure(): Promise<MeasuredRates>;
   /** The files of a kept run; without its id those of the run that is shown. */
   exportFiles(run?: string): Promise<Exported["files"]>;
   close(): void;
@@ -96,7 +95,7 @@ export function connectClient(engine: EngineEnd, onEvent: (event: Event) => void
     request: (request, transfer = []) => send(request, transfer, ignore),
     generate: (request) => ask("generated", { type: "generate", ...request }),
     score: async (request) => (await ask("scored", { type: "score", ...request })).score,
-    measure: () => ask("measured", { type: "measure" }),
+    measure: async () => (await ask("measured", { type: "measure" })).rates,
     exportFiles: async (run) => (await ask("exported", { type: "export", run: run ?? null })).files,
     close: () => engine.terminate(),
   };

@@ -321,7 +321,10 @@ export class EngineDriver {
     await this.#pull(this.#held).finally(() => keeper?.close());
     if (run.finished && keeper) await this.#finish(this.#held);
     if (run.steps === 0) return;
-    this.#workbench.keep(`${config.method}, ${preset}, seed ${config.seed}`, (await run.kept()).best);
+    const { best, last, run: record } = await run.kept();
+    const name = `${config.method}, ${preset}, seed ${config.seed}`;
+    if (record.bestStep !== run.steps) this.#workbench.keep(`${name}, last step`, last);
+    this.#workbench.keep(name, best); // the latest is the one that the page asks
     this.#tellAdapters();
   }
 
@@ -449,7 +452,7 @@ export class EngineDriver {
 
   async #measure(id: number): Promise<void> {
     const engine = this.#loaded();
-    this.#send({ type: "measured", id, ...(await this.#between(() => measureRates(engine))) });
+    this.#send({ type: "measured", id, rates: await this.#between(() => measureRates(engine)) });
   }
 
   async #addAdapter(name: string, files: OutFile[]): Promise<void> {

@@ -20,6 +20,9 @@ export type ModelSource =
   | { kind: "files"; name: string; files: File[] }
   | { kind: "remote"; name: string; hub: string; token: string | null };
 
+/** raw: the problem as it stands. ap2o: the paper's text. chat: the model's chat template. fence: that, with the answer's first line given. */
+export type PromptStyle = "raw" | "ap2o" | "chat" | "fence";
+
 export type ModelDtype = "f32" | "f16" | "int8" | "int4";
 
 /** A model that was downloaded. */
@@ -55,6 +58,16 @@ export interface KeptRun {
 export interface Score {
   tokens: { text: string; logp: number }[];
   total: number;
+}
+
+/** How fast the adapter is. */
+export interface MeasuredRates {
+  /** Of multiply-adds from registers alone: the most that any product could reach. */
+  gflops: number;
+  copyGbps: number;
+  dispatchMicroseconds: number;
+  /** Products of the loaded model's shapes. */
+  products: { name: string; shape: string; tile: string; gflops: number }[];
 }
 
 export interface DeviceInfo {
@@ -121,7 +134,7 @@ export type Event =
   | { type: "adapters"; adapters: KeptAdapter[] }
   | { type: "runs"; runs: KeptRun[] }
   | { type: "scored"; id: number; score: Score }
-  | { type: "measured"; id: number; dispatchMicroseconds: number; gflops: number; copyGbps: number }
+  | { type: "measured"; id: number; rates: MeasuredRates }
   | { type: "generated"; id: number; text: string; ended: string }
   | { type: "exported"; id: number; files: { path: string; bytes: Uint8Array }[] }
   | RunEvent;

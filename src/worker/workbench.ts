@@ -2,6 +2,7 @@
 // driver computes what it should, and how fast it is.
 import type { Engine } from "../ap2o/engine_student.ts";
 import { EngineStudent } from "../ap2o/engine_student.ts";
+import { benchGemm, gemmShapes } from "../bench/gemm.ts";
 import { measureRoofline } from "../bench/roofline.ts";
 import { InputError } from "../input_error.ts";
 import { type ModelFiles, readJson } from "../model/files.ts";
@@ -11,7 +12,7 @@ import { streamOf } from "../random.ts";
 import { STOP_STRINGS } from "../tasks/prompt.ts";
 import { pairLogps } from "../train/logps.ts";
 import { tokenizePair } from "../train/pair.ts";
-import type { KeptAdapter, Score } from "./protocol.ts";
+import type { KeptAdapter, MeasuredRates, Score } from "./protocol.ts";
 
 /** The file of stored log-probabilities beside the embedded model. */
 const PROBES = "probes.json";
@@ -19,6 +20,10 @@ const PROBES = "probes.json";
 const TRUSTED_DIFFERENCE = 3e-3;
 /** Enough to notice a broken kernel, few enough to go unnoticed. */
 const PROBES_CHECKED = 3;
+
+/** Tokens of the pass whose product is measured: a batch of pairs, and less of it where the processor does the work. */
+const TOKENS = 4096;
+const SOFTWARE_TOKENS = 256;
 
 interface Kept extends KeptAdapter {
   file: AdapterFile;
@@ -128,8 +133,11 @@ export async function checkDriver({ gpu, model }: Engine, files: ModelFiles): Pr
   return { tokens: differences.length, largest, trusted: largest <= TRUSTED_DIFFERENCE };
 }
 
-/** The adapter's rates at best, as `errata bench` measures them. */
-export async function measureRates({ gpu }: Engine): Promise<{ dispatchMicroseconds: number; gflops: number; copyGbps: number }> {
+/** The adapter's rates at best, and a layer's widest product forward and backward, as `errata bench` measures them. */
+export async function measureRates({ gpu, model }: Engine): Promise<MeasuredRates> {
   const { dispatch_us, register_gflops, copy_gbps } = await measureRoofline(gpu);
-  return { dispatchMicroseconds: dispatch_us, gflops: register_gflops, copyGbps: copy_gbps };
+  const widest = gemmShapes(model.config, [gpu.software ? SOFTWARE_TOKENS : TOKENS]).filter(({ name }) => name === "up");
+  const rows = await benchGemm(gpu, widest, { peer: null, tiles: false, say: () => {} });
+  const products = rows.map(({ name, shape, gflops, details: { tile } }) => ({ name, shape, gflops, tile: String(tile) }));
+  return { dispatchMicroseconds: dispatch_us, gflops: register_gflops, copyGbps: copy_gbps, products };
 }

@@ -1,5 +1,5 @@
 // The whole loop in a browser, as a visitor has it: the built page, the embedded model, WebGPU, Pyodide.
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
@@ -18,6 +18,7 @@ type OfType<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 const FIRST_STEP_WITHIN_MS = 300_000; // a minute or two alone on two cores; this machine may have other things to do
 const ANSWER_WITHIN_MS = 90_000;
 const QUIET_MS = 3000;
+const TRAINED = /ap2o-h2l, smoke, seed 1/;
 
 let opened: Awaited<ReturnType<typeof openBuiltPage>>;
 let page: Page;
@@ -133,13 +134,50 @@ test("stop ends the run and keeps it", async () => {
   expect((await eventsOf("step")).length).toBeGreaterThan(0);
 });
 
+/** Sends a file to the page as a drop. */
+async function drop(name: string, bytes: Uint8Array): Promise<void> {
+  const transfer = await page.evaluateHandle(
+    ([file, content]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))], file));
+      return data;
+    },
+    [name, Buffer.from(bytes).toString("base64")] as const,
+  );
+  await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
+}
+
+/** What the model answers with an adapter to the prompt that the view opens with. */
+async function askWith(adapter: RegExp): Promise<string> {
+  const choice = page.getByRole("combobox", { name: "Adapter" });
+  const option = choice.getByRole("option", { name: adapter });
+  await option.waitFor({ state: "attached", timeout: ANSWER_WITHIN_MS });
+  await choice.selectOption((await option.getAttribute("value")) ?? "");
+  await page.getByRole("button", { name: "Answer", exact: true }).click();
+  const reply = page
+    .getByRole("region", { name: "Ask the model" })
+    .getByRole("region", { name: new RegExp(`^With ${adapter.source.slice(1)}`) });
+  await reply.waitFor({ timeout: ANSWER_WITHIN_MS });
+  return reply.innerText();
+}
+
+/** The first problems of each split, so that an exam takes seconds. */
+function fewProblems(): Buffer {
+  const lines = readFileSync(join(import.meta.dirname, "../../public/problems/demo.jsonl"), "utf8")
+    .trim()
+    .split("\n");
+  const first = (split: string, n: number) => lines.filter((line) => line.includes(`"split": "${split}"`)).slice(0, n);
+  return Buffer.from([...first("train", 5), ...first("validation", 2), ...first("evaluation", 2)].join("\n"));
+}
+
 const openView = (name: string) => page.getByRole("navigation", { name: "Views" }).getByRole("button", { name }).click();
 
 test("the model answers a prompt, alone and with the adapter that was trained", async () => {
   await openView("Answers");
   await page
     .getByRole("combobox", { name: "Adapter" })
-    .getByText(/ap2o-h2l, smoke, seed 1/)
+    .getByText(TRAINED)
+    .last() // the best one; beside it that of the last step, where it is another
     .waitFor({ state: "attached", timeout: ANSWER_WITHIN_MS });
   await page.getByRole("button", { name: "Answer", exact: true }).click();
   const reply = (name: RegExp) => page.getByRole("region", { name: "Ask the model" }).getByRole("region", { name });
@@ -150,8 +188,29 @@ test("the model answers a prompt, alone and with the adapter that was trained", 
   await page.getByText(/Whole answer:.*with the adapter/).waitFor({ timeout: ANSWER_WITHIN_MS });
 });
 
-test("the driver was found to compute what it should", async () => {
+test("the adapter's PEFT zip is opened again beside it, and answers as the one it was made of", async () => {
+  const coming = page.waitForEvent("download");
+  await press(/^Share/);
+  await press(/^Adapter/);
+  await drop("errata-adapter.zip", readFileSync(await (await coming).path()));
+  const own = await askWith(/^ap2o-h2l, smoke, seed 1$/);
+  const reopened = await askWith(/^errata-adapter$/);
+  expect(reopened).toBe(own);
+});
+
+test("the machine's speed is measured, and shown as a table", async () => {
   await openView("Machine");
+  await press(/^Measure its speed/);
+  const table = page.getByRole("region", { name: "Speed of the GPU" });
+  await table.waitFor({ timeout: ANSWER_WITHIN_MS });
+  const cells = (await table.getByRole("row").allInnerTexts()).join("\n");
+  expect(cells).toMatch(/registers alone\s+[\d.]+ GFLOP\/s/);
+  expect(cells).toMatch(/Product up forward, 256x128x384, tile [^\t]+\t[\d.]+ GFLOP\/s\s+\d+/);
+  expect(cells).toMatch(/Copy, read and written\s+[\d.]+ GB\/s/);
+  expect(cells).toMatch(/Dispatch that does nothing\s+[\d.]+ µs/);
+});
+
+test("the driver was found to compute what it should", async () => {
   await page.getByText("It computes what it should.").waitFor();
 });
 
@@ -164,6 +223,19 @@ test("axe finds nothing on the board of a run that is over, nor in the views wit
       view,
     ).toEqual([]);
   }
+});
+
+test("a run trains on from an adapter: its first loss is no longer that of the model alone", async () => {
+  await page.getByLabel("A problem file").setInputFiles({ name: "few.jsonl", mimeType: "", buffer: fewProblems() });
+  await page.getByText("few.jsonl: 5 to train on").waitFor();
+  await page.getByRole("radio", { name: /errata-adapter/ }).check();
+  await press(/^Start again/);
+  await until("the run", () => document.documentElement.dataset.state === "running");
+  await until("its first step", () => (globalThis.errataEvents ?? []).some(({ type }) => type === "step"), FIRST_STEP_WITHIN_MS);
+  await press(/^Stop/);
+  await until("its end", () => document.documentElement.dataset.state === "finished");
+  const [first] = await eventsOf("step");
+  expect(Math.abs((first?.metrics.loss ?? 0) - Math.log(2))).toBeGreaterThan(1e-4); // the reference is the model without any adapter
 });
 
 test("a broken folder is refused in a sentence, and the model that is loaded stays", async () => {

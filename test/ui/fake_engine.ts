@@ -3,7 +3,7 @@
 
 import type { Answer, Notebook, Phase, Preference, RunEvent } from "../../src/records.ts";
 import type { EngineEnd } from "../../src/worker/client.ts";
-import type { Command, Event } from "../../src/worker/protocol.ts";
+import type { Command, Event, KeptAdapter } from "../../src/worker/protocol.ts";
 import { type FakeProblem, fakeProblems } from "./fake_problems.ts";
 import { randomUnit } from "./fake_random.ts";
 
@@ -200,6 +200,7 @@ export function fakeEngine(options: FakeOptions): EngineEnd {
   const send = (event: Event) => engine.onmessage?.(new MessageEvent("message", { data: event }));
   let mode: "idle" | "running" | "paused" | "step" = "idle";
   let wake = () => {};
+  const adapters: KeptAdapter[] = [];
   const setMode = (next: typeof mode) => {
     mode = next;
     wake();
@@ -249,6 +250,10 @@ export function fakeEngine(options: FakeOptions): EngineEnd {
       if (command.type === "resume") {
         setMode("running");
         send({ type: "state", state: "running" });
+      }
+      if (command.type === "addAdapter") {
+        adapters.push({ id: `adapter-${adapters.length + 1}`, name: command.name, r: 8, parameters: command.files.length });
+        send({ type: "adapters", adapters: [...adapters] });
       }
       if (command.type === "export") {
         const bytes = new TextEncoder().encode("{}\n");

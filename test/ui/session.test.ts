@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { zipSync } from "fflate";
 import { describe, expect, test, vi } from "vitest";
+import { adapterFilesOf } from "../../src/ui/adapter_files.ts";
 import { FIRST_RECORDING } from "../../src/ui/recorded/recordings.ts";
 import { Session } from "../../src/ui/session.ts";
 import { readConfig } from "../../src/ui/url_config.ts";
@@ -31,6 +33,42 @@ function openSession(query = "", options: Partial<FakeOptions> = {}) {
 
 const reach = (session: Session, state: string) => vi.waitFor(() => expect(session.state.value).toBe(state), { timeout: 10_000 });
 const stepsOf = (session: Session) => session.events.filter((event) => event.type === "step").length;
+
+const zipFile = (name: string, paths: readonly string[]) =>
+  new File([zipSync(Object.fromEntries(paths.map((path) => [path, new TextEncoder().encode("{}")])))], name);
+
+describe("adapters", () => {
+  const PEFT = ["adapter_config.json", "adapter_model.safetensors"];
+
+  test("one is taken from a kept run's files, and one from the zip that Share makes", async () => {
+    const { session } = openSession();
+    await session.open();
+    const run = { id: "a", started: "", method: "sft", preset: "demo", seed: 1, steps: 4, finished: true, bytes: 1 };
+    await session.takeAdapter(run, "from the run");
+    await session.openZip(
+      zipFile(
+        "errata-adapter.zip",
+        PEFT.map((path) => `adapter/${path}`),
+      ),
+    );
+    const [first, second] = session.workbench.adapters.value;
+    expect([first?.name, second?.name]).toEqual(["from the run", "errata-adapter"]);
+    expect(second?.parameters).toBe(2); // the fake engine counts the files that it was given
+  });
+
+  test("a run's best adapter goes before its last, by paths in its own folder", () => {
+    const files = ["run.json", "adapter_last/adapter_config.json", "adapter/adapter_config.json", "adapter/adapter_model.safetensors"];
+    const found = adapterFilesOf(files.map((path) => ({ path, bytes: new Uint8Array() })));
+    expect(found?.map(({ path }) => path)).toEqual(PEFT);
+    expect(adapterFilesOf([{ path: "run.json", bytes: new Uint8Array() }])).toBeNull();
+  });
+
+  test("a zip of neither is refused in a sentence", async () => {
+    const { session } = openSession();
+    await session.openZip(zipFile("photos.zip", ["a.png"]));
+    expect(session.notice.value).toMatch(/^photos\.zip: /);
+  });
+});
 
 describe("a session", () => {
   test("is ready once the model is loaded, and downloads no sandbox unasked", async () => {

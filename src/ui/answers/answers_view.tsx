@@ -176,9 +176,12 @@ function AnswerDetail({ answer }: { answer: Answer }) {
   );
 }
 
-interface Reply {
-  text: string;
-  ended: string;
+/** What was asked, and what came back. */
+interface Replies {
+  prompt: string;
+  base: string;
+  /** null: not written yet, or no adapter was chosen. */
+  trained: { adapter: string; text: string } | null;
 }
 
 const FIRST_PROMPT = "# Return the sum of the even numbers in xs.\ndef sum_even(xs):\n";
@@ -190,7 +193,7 @@ function Ask({ suggested }: { suggested: string | null }) {
   const prompt = useSignal(FIRST_PROMPT);
   const temperature = useSignal(0);
   const adapterId = useSignal<string | null>(null);
-  const replies: Signal<{ base: Reply; trained: Reply | null } | null> = useSignal(null);
+  const replies: Signal<Replies | null> = useSignal(null);
   const failure = useSignal<string | null>(null);
   const asking = useSignal(false);
   const adapters = session.workbench.adapters.value;
@@ -199,20 +202,28 @@ function Ask({ suggested }: { suggested: string | null }) {
   const ask = async () => {
     asking.value = true;
     failure.value = null;
+    const asked = prompt.value;
+    const write = async (id: string | null) => (await session.workbench.ask(asked, id, temperature.value, NEW_TOKENS)).text;
     try {
-      const base = await session.workbench.ask(prompt.value, null, temperature.value, NEW_TOKENS);
-      replies.value = { base, trained: null };
-      if (adapter) replies.value = { base, trained: await session.workbench.ask(prompt.value, adapter.id, temperature.value, NEW_TOKENS) };
+      const base = await write(null);
+      replies.value = { prompt: asked, base, trained: null };
+      if (adapter) replies.value = { prompt: asked, base, trained: { adapter: adapter.id, text: await write(adapter.id) } };
     } catch (error) {
       failure.value = messageOf(error);
     } finally {
       asking.value = false;
     }
   };
-  const reply = (title: string, answer: Reply | null, blank: string) => (
+  const { value: now } = replies;
+  const trained = now?.trained?.adapter === adapter?.id ? now?.trained : null;
+  const reply = (title: string, answer: string | undefined, blank: string) => (
     <div>
       <h3>{title}</h3>
-      {answer ? <SingleCode code={prompt.value + answer.text} failingLine={null} label={title} /> : <p class="well caption">{blank}</p>}
+      {now && answer !== undefined ? (
+        <SingleCode code={now.prompt + answer} failingLine={null} label={title} />
+      ) : (
+        <p class="well caption">{blank}</p>
+      )}
     </div>
   );
   return (
@@ -271,10 +282,10 @@ function Ask({ suggested }: { suggested: string | null }) {
       </p>
       {failure.value && <p role="alert">{failure.value}</p>}
       <div class="replies">
-        {reply("Model alone", replies.value?.base ?? null, "Its answer appears here.")}
+        {reply("Model alone", now?.base, "Its answer appears here.")}
         {reply(
           adapter ? `With ${adapter.name}` : "With an adapter",
-          replies.value?.trained ?? null,
+          trained?.text,
           adapter ? "The trained answer appears here." : "Train a run, or open an adapter in the view “Machine”, to compare.",
         )}
       </div>

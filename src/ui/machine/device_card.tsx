@@ -1,9 +1,8 @@
 // The GPU: what it is, whether it computes what it should, how fast it is, and where none was found, how to get one.
 import { type Signal, useSignal } from "@preact/signals";
 import { messageOf } from "../../input_error.ts";
-import type { Measured } from "../../worker/client.ts";
-import type { DeviceInfo } from "../../worker/protocol.ts";
-import { bytesText, metricText } from "../number_text.ts";
+import type { DeviceInfo, MeasuredRates } from "../../worker/protocol.ts";
+import { bytesText, metricText, percentText } from "../number_text.ts";
 import { useSession } from "../session.ts";
 import { fasterAdapterHelp, isIntegratedAdapter, isSoftwareAdapter, webgpuHelp } from "../webgpu_help.ts";
 
@@ -65,7 +64,7 @@ function Check() {
 
 function Rates() {
   const session = useSession();
-  const measured: Signal<Measured | null> = useSignal(null);
+  const measured: Signal<MeasuredRates | null> = useSignal(null);
   const measuring = useSignal(false);
   const measure = async () => {
     measuring.value = true;
@@ -78,17 +77,53 @@ function Rates() {
     }
   };
   return (
-    <div class="panel-head">
+    <>
       <button type="button" disabled={session.workbench.model.value === null || measuring.value} onClick={measure}>
         {measuring.value ? "Measuring …" : "Measure its speed"}
       </button>
-      {measured.value && (
-        <p>
-          {metricText(measured.value.gflops)} GFLOP/s at best, {metricText(measured.value.copyGbps)} GB/s of copying,{" "}
-          {metricText(measured.value.dispatchMicroseconds)} µs per dispatch
-        </p>
-      )}
-    </div>
+      {measured.value && <RatesTable rates={measured.value} />}
+    </>
+  );
+}
+
+/** A number with its unit. */
+function rateText(value: number, unit: string): string {
+  return `${metricText(value)} ${unit}`;
+}
+
+function RatesTable({ rates: { gflops, copyGbps, dispatchMicroseconds, products } }: { rates: MeasuredRates }) {
+  const rows = [
+    ["Multiply-adds, from registers alone", rateText(gflops, "GFLOP/s"), ""],
+    ...products.map((product) => [
+      `Product ${product.name}, ${product.shape}, tile ${product.tile}`,
+      rateText(product.gflops, "GFLOP/s"),
+      percentText(product.gflops / gflops),
+    ]),
+    ["Copy, read and written", rateText(copyGbps, "GB/s"), ""],
+    ["Dispatch that does nothing", rateText(dispatchMicroseconds, "µs"), ""],
+  ];
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: only what takes the focus scrolls by keyboard
+    <section class="table-scroll" tabIndex={0} aria-label="Speed of the GPU">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Measured here</th>
+            <th scope="col">rate</th>
+            <th scope="col">of the best</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(([what, rate, share]) => (
+            <tr key={what}>
+              <th scope="row">{what}</th>
+              <td>{rate}</td>
+              <td>{share}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
   );
 }
 

@@ -1,5 +1,35 @@
+import type { PromptStyle } from "../../worker/protocol.ts";
 import { useSession } from "../session.ts";
 import { PickButton } from "./pick_button.tsx";
+
+const PROMPT_STYLES: readonly { value: PromptStyle; label: string }[] = [
+  { value: "raw", label: "as they stand" },
+  { value: "fence", label: "in a chat, answer begun (small instruct models)" },
+  { value: "chat", label: "in a chat" },
+  { value: "ap2o", label: "as in the paper" },
+];
+
+function PromptChoice() {
+  const session = useSession();
+  const { promptStyle } = session.workbench;
+  return (
+    <label class="slider">
+      <span>Put to the model</span>
+      <select
+        value={promptStyle.value ?? ""}
+        disabled={session.busy.value}
+        onChange={(event) => (promptStyle.value = PROMPT_STYLES.find(({ value }) => value === event.currentTarget.value)?.value ?? null)}
+      >
+        <option value="">as the chosen size says</option>
+        {PROMPT_STYLES.map(({ value, label }) => (
+          <option key={value} value={value}>
+            {label}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
 
 /** The problems of the runs to come. */
 export function ProblemsCard() {
@@ -27,6 +57,7 @@ export function ProblemsCard() {
           Embedded problems
         </button>
       </div>
+      <PromptChoice />
     </section>
   );
 }

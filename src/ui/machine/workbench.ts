@@ -1,8 +1,19 @@
 // What the page computes with, beside a run: GPU, model, problems, adapters; and what is asked of them singly.
 import { type Signal, signal } from "@preact/signals";
 import { messageOf } from "../../input_error.ts";
-import type { EngineClient, Generated, Measured, Request } from "../../worker/client.ts";
-import type { DeviceInfo, Event, KeptAdapter, ModelDtype, ModelInfo, ModelSource, Score, StoredModel } from "../../worker/protocol.ts";
+import type { EngineClient, Generated, Request } from "../../worker/client.ts";
+import type {
+  DeviceInfo,
+  Event,
+  KeptAdapter,
+  MeasuredRates,
+  ModelDtype,
+  ModelInfo,
+  ModelSource,
+  PromptStyle,
+  Score,
+  StoredModel,
+} from "../../worker/protocol.ts";
 
 /** Id of the model that comes with the page. */
 export const EMBEDDED_MODEL = "errata-demo";
@@ -48,6 +59,8 @@ export class Workbench {
   readonly adapters: Signal<readonly KeptAdapter[]> = signal([]);
   /** Id of the adapter that the next run trains on; null: a new one. */
   readonly from: Signal<string | null> = signal(null);
+  /** How problems are put to the model; null: as the preset says. */
+  readonly promptStyle: Signal<PromptStyle | null> = signal(null);
   readonly remote: Signal<RemoteForm> = signal({ name: "", hub: PUBLIC_HUB, token: "" });
   /** How the weights of the next model are held. */
   readonly dtype: Signal<ModelDtype> = signal("f16");
@@ -111,7 +124,7 @@ export class Workbench {
   }
 
   /** The adapter's rates. @throws Error with the engine's sentence */
-  measure(): Promise<Measured> {
+  measure(): Promise<MeasuredRates> {
     return this.links.engine().measure();
   }
 
