@@ -62,7 +62,7 @@ async function gemmRow(
     inner: direction === "forward" ? K : N,
   });
   const seconds = new Map<Tile, number>();
-  for (const tile of tiles ? candidateTiles(gpu.software) : [chosen]) seconds.set(tile, await productSeconds(gpu, shape, direction, tile));
+  for (const tile of tiles ? candidateTiles(gpu) : [chosen]) seconds.set(tile, await productSeconds(gpu, shape, direction, tile));
   const others = [...seconds].map(([tile, s]) => [tile, Number((flops / s / 1e9).toFixed(2))]);
   return benchRow(`${name} ${direction}`, `${rows}x${K}x${N}`, {
     flops,

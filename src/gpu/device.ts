@@ -29,7 +29,8 @@ export async function openDevice(power: GPUPowerPreference = "high-performance")
   const adapter = await requestAdapter(power);
   const requiredLimits: Record<string, number> = {};
   for (const limit of LIMITS) requiredLimits[limit] = adapter.limits[limit]; // defaults suffice; larger ones are used where they are there
-  const device = await adapter.requestDevice({ label: "errata", requiredLimits });
+  const requiredFeatures: GPUFeatureName[] = adapter.features.has("subgroups") ? ["subgroups"] : [];
+  const device = await adapter.requestDevice({ label: "errata", requiredLimits, requiredFeatures });
   const { vendor, architecture, description } = adapter.info;
   return { device, adapter: { vendor, architecture, description, limits: requiredLimits, features: [...adapter.features].sort() } };
 }

@@ -80,12 +80,15 @@ export class Gpu {
 
   /** Whether the adapter computes on the processor. */
   readonly software: boolean;
+  /** Whether kernels may use subgroups. */
+  readonly subgroups: boolean;
 
   constructor(device: GPUDevice) {
     this.device = device;
     const info: GPUAdapterInfo | undefined = device.adapterInfo; // younger than WebGPU itself
     this.software = /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${info?.architecture} ${info?.description}`);
-    this.#tiles = allTiles({}, this.software);
+    this.subgroups = device.features.has("subgroups");
+    this.#tiles = allTiles({}, this);
     this.#submitFlops = this.software ? FIRST_SUBMIT_FLOPS.software : FIRST_SUBMIT_FLOPS.hardware;
     this.#params = device.createBuffer({ label: "params", size: PARAMS_BYTES, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
     this.#canary = device.createBuffer({ label: "canary", size: 4, usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
@@ -105,7 +108,7 @@ export class Gpu {
 
   /** Takes tiles that were measured on this adapter or recorded by a run; the defaults for the rest. */
   set tiles(choices: TileChoices) {
-    this.#tiles = allTiles(choices, this.software);
+    this.#tiles = allTiles(choices, this);
   }
 
   /** The tile for a product of this shape. */

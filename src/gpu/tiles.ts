@@ -2,13 +2,24 @@
 
 /** Rows x columns of an invocation, in registers. */
 const REGISTER_TILES = ["4x4", "8x4", "4x8", "8x8"] as const;
+/** Rows x columns of an invocation that shares its loads with the three others of its quad. */
+const QUAD_TILES = ["8x4 quads", "16x4 quads"] as const;
 /** Rows x columns of a workgroup of 256 invocations, staged in workgroup memory. */
 const WORKGROUP_TILES = ["64x64", "128x64", "128x128"] as const;
-export const TILES = [...REGISTER_TILES, ...WORKGROUP_TILES] as const;
+export const TILES = [...REGISTER_TILES, ...QUAD_TILES, ...WORKGROUP_TILES] as const;
 export type Tile = (typeof TILES)[number];
 
-/** The tiles worth a try: workgroup memory is slow where invocations take turns on a processor. */
-export const candidateTiles = (software: boolean): readonly Tile[] => (software ? REGISTER_TILES : TILES);
+/** What the choice of tiles depends on: whether the adapter computes on the processor, and whether it has subgroups. */
+export interface TileAdapter {
+  readonly software: boolean;
+  readonly subgroups: boolean;
+}
+
+/** The tiles worth a try: workgroup memory is slow where invocations take turns on a processor, and a load is what costs most there. */
+export function candidateTiles({ software, subgroups }: TileAdapter): readonly Tile[] {
+  if (!software) return [...REGISTER_TILES, ...WORKGROUP_TILES];
+  return subgroups ? [...REGISTER_TILES, ...QUAD_TILES] : REGISTER_TILES;
+}
 
 /** The products that come in tiles: x weightᵀ and dy weight. */
 export const PRODUCTS = ["linear", "linear_backward"] as const;
@@ -39,19 +50,24 @@ const rowClass = (rows: number): RowClass => (rows <= 8 ? "1-8 rows" : rows <= 6
  * What is taken where nothing was measured. On a graphics card all batches of sampling share a tile, as nothing has checked yet that its
  * compiler keeps the order of the sums in the other.
  */
-function defaultTile(software: boolean, rows: RowClass): Tile {
-  if (software) return rows === "1-8 rows" ? "4x8" : "8x8"; // docs/log.md, "Tiles on software adapters"
-  return rows === "65+ rows" ? "64x64" : "4x4";
+function defaultTile({ software, subgroups }: TileAdapter, rows: RowClass): Tile {
+  if (!software) return rows === "65+ rows" ? "64x64" : "4x4";
+  if (rows === "1-8 rows") return subgroups ? "8x4 quads" : "4x8"; // docs/log.md, "Tiles on software adapters"
+  return subgroups ? "16x4 quads" : "8x8";
 }
 
-/** The tile of every class: the choices, and the defaults where there is none. */
-export function allTiles(choices: TileChoices, software: boolean): TileChoices {
-  const classes = PRODUCTS.flatMap((product) => ROW_CLASSES.map((rows) => [`${product} ${rows}`, defaultTile(software, rows)] as const));
-  return Object.fromEntries(classes.map(([name, tile]) => [name, choices[name] ?? tile]));
+/** The tile of every class: the choices that the adapter can run, and the defaults where there is none. */
+export function allTiles(choices: TileChoices, adapter: TileAdapter): TileChoices {
+  const classes = PRODUCTS.flatMap((product) => ROW_CLASSES.map((rows) => [`${product} ${rows}`, defaultTile(adapter, rows)] as const));
+  const runs = (tile: Tile | undefined) => tile && (adapter.subgroups || !isQuadTile(tile));
+  return Object.fromEntries(classes.map(([name, tile]) => [name, runs(choices[name]) ? choices[name]! : tile]));
 }
 
-/** A tile's rows and columns, and whether they are a workgroup's. */
-export function tileSize(tile: Tile): { rows: number; columns: number; staged: boolean } {
-  const [rows = 0, columns = 0] = tile.split("x").map(Number);
-  return { rows, columns, staged: WORKGROUP_TILES.some((t) => t === tile) };
+const isQuadTile = (tile: Tile): boolean => QUAD_TILES.some((t) => t === tile);
+
+/** A tile's rows and columns, and where its invocations share what they load: nowhere, in their quad, or in workgroup memory. */
+export function tileSize(tile: Tile): { rows: number; columns: number; shared: "nowhere" | "quad" | "workgroup" } {
+  const [rows = 0, columns = 0] = tile.split(/[x ]/).map(Number);
+  if (isQuadTile(tile)) return { rows, columns, shared: "quad" };
+  return { rows, columns, shared: WORKGROUP_TILES.some((t) => t === tile) ? "workgroup" : "nowhere" };
 }

@@ -6,7 +6,9 @@ import { type ProductShape, tileSize } from "../gpu/tiles.ts";
 import { embedding } from "../kernels/embedding.ts";
 import { type LinearInputs, type LinearOptions, linear } from "../kernels/linear.ts";
 import { type LinearGradients, linearBackward } from "../kernels/linear_backward.ts";
+import { linearBackwardQuads } from "../kernels/linear_backward_quads.ts";
 import { linearBackwardTiled } from "../kernels/linear_backward_tiled.ts";
+import { linearQuads } from "../kernels/linear_quads.ts";
 import { linearTiled } from "../kernels/linear_tiled.ts";
 
 /** A frozen matrix [N, K], or some of its rows. int8 and int4 (K a multiple of 32) have scales [N, K / 32]. */
@@ -65,8 +67,9 @@ export function linearInTiles(
   options: LinearOptions,
   tile = gpu.tileOf(forwardShape(inputs)),
 ): void {
-  const { rows, columns, staged } = tileSize(tile);
-  if (staged) linearTiled(gpu, inputs, { y }, { ...options, tileRows: rows, tileColumns: columns });
+  const { rows, columns, shared } = tileSize(tile);
+  if (shared === "workgroup") linearTiled(gpu, inputs, { y }, { ...options, tileRows: rows, tileColumns: columns });
+  else if (shared === "quad") linearQuads(gpu, inputs, { y }, { ...options, tall: rows === 16 });
   else linear(gpu, inputs, { y }, { ...options, tall: rows === 8, wide: columns === 8 });
 }
 
@@ -78,8 +81,9 @@ export function linearBackwardInTiles(
   options: LinearOptions,
   tile = gpu.tileOf(backwardShape(gradients)),
 ): void {
-  const { rows, columns, staged } = tileSize(tile);
-  if (staged) linearBackwardTiled(gpu, gradients, { dx }, { ...options, tileRows: rows, tileColumns: columns });
+  const { rows, columns, shared } = tileSize(tile);
+  if (shared === "workgroup") linearBackwardTiled(gpu, gradients, { dx }, { ...options, tileRows: rows, tileColumns: columns });
+  else if (shared === "quad") linearBackwardQuads(gpu, gradients, { dx }, { ...options, tall: rows === 16 });
   else linearBackward(gpu, gradients, { dx }, { ...options, tall: rows === 8, wide: columns === 8 });
 }
 

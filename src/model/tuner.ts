@@ -80,7 +80,7 @@ export async function measureTiles(
 }
 
 /** The candidates that give the plain kernel's bits, which are the product within rounding. */
-export async function trustedTiles(gpu: Gpu, product: Product, candidates = candidateTiles(gpu.software)): Promise<Tile[]> {
+export async function trustedTiles(gpu: Gpu, product: Product, candidates = candidateTiles(gpu)): Promise<Tile[]> {
   const [rows, K, N] = CHECKED;
   const buffers = allocate(gpu, { rows, K, N });
   const weight = randomValues(N * K, 1);

@@ -48,6 +48,7 @@ export function countingDevice(): GPUDevice {
   };
   const device = {
     adapterInfo: { vendor: "", architecture: "counting", description: "" },
+    features: new Set(),
     lost: new Promise(() => {}),
     queue,
     addEventListener() {},

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
-import { classOf, TILES } from "../../src/gpu/tiles.ts";
+import { allTiles, classOf, TILES } from "../../src/gpu/tiles.ts";
 import { measureTiles, readTiles, trustedTiles, tunedTiles, tuningKey } from "../../src/model/tuner.ts";
 
 let gpu: Gpu;
@@ -13,7 +13,8 @@ afterAll(() => gpu?.destroy());
 
 test("a tile of each kind gives the bits of the plain kernel", async () => {
   const buffers = gpu.counters.buffers;
-  const some = ["4x4", "8x8", "64x64"] as const; // all of them are compared in the kernels' tests
+  const kinds = ["4x4", "8x8", "16x4 quads", "64x64"] as const; // all of them are compared in the kernels' tests
+  const some = kinds.filter((tile) => gpu.subgroups || !tile.includes("quads"));
   expect(await trustedTiles(gpu, "linear", some)).toEqual(some);
   expect(await trustedTiles(gpu, "linear_backward", some)).toEqual(some);
   expect(gpu.counters.buffers).toBe(buffers);
@@ -66,4 +67,11 @@ test("the GPU takes the choices and tells what it took", () => {
   expect(other.tileOf(shape)).toBe("8x4");
   expect(other.tileOf({ ...shape, columns: 16 })).toBe("4x4");
   expect(other.tiles).toEqual({ ...gpu.tiles, "linear 65+ rows": "8x4" });
+});
+
+test("a tile that needs subgroups is not taken where there are none", () => {
+  const choices = { "linear 65+ rows": "16x4 quads", "linear 9-64 rows": "8x4" } as const;
+  const without = allTiles(choices, { software: true, subgroups: false });
+  expect([without["linear 65+ rows"], without["linear 9-64 rows"]]).toEqual(["8x8", "8x4"]);
+  expect(allTiles(choices, { software: true, subgroups: true })["linear 65+ rows"]).toBe("16x4 quads");
 });

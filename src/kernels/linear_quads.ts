@@ -1,0 +1,20 @@
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { type LinearInputs, type LinearOptions, linearCall } from "./linear.ts";
+
+/** Rows of the output that one invocation computes: 8 or 16. The result is the same bits. */
+export interface QuadTile {
+  readonly tall: boolean;
+}
+
+/** What linear gives, to the bit; the lanes of a quad share what they load of x. The GPU must have subgroups. */
+export function linearQuads(
+  gpu: Gpu,
+  inputs: LinearInputs,
+  { y }: { y: Tensor },
+  { tall = false, ...options }: LinearOptions & Partial<QuadTile> = {},
+): void {
+  const { bindings, constants, params, flops } = linearCall(inputs, y, options);
+  const workgroups = [Math.ceil(params.N / 32), Math.ceil(params.rows / (tall ? 16 : 8))] as const;
+  gpu.run("linear_quads", bindings, { y }, { constants: { ...constants, TALL: Number(tall) }, params, workgroups, flops });
+}

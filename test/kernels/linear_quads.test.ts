@@ -1,0 +1,63 @@
+import { expect } from "vitest";
+import type { Gpu } from "../../src/gpu/gpu.ts";
+import { candidateTiles } from "../../src/gpu/tiles.ts";
+import { linear } from "../../src/kernels/linear.ts";
+import { linearQuads } from "../../src/kernels/linear_quads.ts";
+import { expectClose, gpuTest, randomNormal } from "../gpu.ts";
+import { packQuantised } from "../pack_quantised.ts";
+import { linearQuads as reference } from "../reference/linear_quads.ts";
+
+/** Where an adapter cannot run the kernel, nothing may choose it. */
+function withoutSubgroups(gpu: Gpu): boolean {
+  if (!gpu.subgroups) expect(candidateTiles(gpu).filter((tile) => tile.includes("quads"))).toEqual([]);
+  return !gpu.subgroups;
+}
+
+for (const [rows, K, N] of [
+  [1, 4, 1],
+  [5, 36, 67],
+  [130, 96, 131],
+] as const) {
+  gpuTest(`linear_quads [${rows}, ${K}] x [${N}, ${K}]: the bits of linear in both tiles`, async ({ gpu, input, output }) => {
+    if (withoutSubgroups(gpu)) return;
+    const values = { x: randomNormal("x", rows * K), weight: randomNormal("weight", N * K), bias: randomNormal("bias", N) };
+    const tensors = {
+      x: input("x", [rows, K], values.x),
+      weight: input("weight", [N, K], values.weight),
+      bias: input("bias", [N], values.bias),
+    };
+    const start = randomNormal("start", rows * N);
+    const plain = output("plain", [rows, N], "f32", start);
+    linear(gpu, tensors, { y: plain }, { scale: 0.5, accumulate: true });
+    const want = await gpu.read(plain);
+    const product = reference(values.x, values.weight, values.bias, K, N, 0.5);
+    for (const tall of [false, true]) {
+      const y = output("y", [rows, N], "f32", start);
+      linearQuads(gpu, tensors, { y }, { tall, scale: 0.5, accumulate: true });
+      const got = await gpu.read(y);
+      expectClose(
+        "y",
+        got,
+        product.map((v, i) => v + start[i]!),
+      );
+      expect(got, `tall ${tall}`).toEqual(want);
+    }
+  });
+}
+
+gpuTest("linear_quads reads int4 weights and writes the columns of a shard", async ({ gpu, input, output }) => {
+  if (withoutSubgroups(gpu)) return;
+  const [rows, K, N, first, all] = [3, 64, 5, 2, 9];
+  const x = randomNormal("x", rows * K);
+  const { words, scales, dequantised } = packQuantised(randomNormal("weight", N * K), 4);
+  const y = output("y", [rows, all], "f32", new Float32Array(rows * all).fill(7));
+  const weight = { ...input("weight", [words.length], words), shape: [N, K], dtype: "int4" as const };
+  const tensors = { x: input("x", [rows, K], x), weight, scales: input("scales", [N, K / 32], scales) };
+  linearQuads(gpu, tensors, { y }, { tall: true, shard: { first, rows: all } });
+  const product = reference(x, dequantised, null, K, N);
+  const want = Float64Array.from({ length: rows * all }, (_, i) => {
+    const column = (i % all) - first;
+    return column >= 0 && column < N ? product[Math.floor(i / all) * N + column]! : 7;
+  });
+  expectClose("y", await gpu.read(y), want);
+});
