@@ -2,7 +2,7 @@
 // what the quiz still finds.
 import { streamOf, uniform } from "../random.ts";
 import type { NotebookProblem } from "../records.ts";
-import { type Curriculum, chosenAt, type Moment, type PairDraw, problemAt } from "./curriculum.ts";
+import { type Curriculum, chosenAt, type Moment, type PairDraw, problemsInEpochs } from "./curriculum.ts";
 import { type Counts, type Order, orderFailed, type Rule } from "./notebook.ts";
 import { drawRejected, replayDraws } from "./replay.ts";
 import { mirrored, windowAt } from "./window.ts";
@@ -21,8 +21,9 @@ export interface Ap2oOptions {
 export function ap2o(problems: readonly NotebookProblem[], options: Ap2oOptions): Curriculum {
   const { seed, rule, replay, epochs } = options;
   const ordered = problems.map((problem) => inOwnOrder(problem, options));
+  const problemOf = problemsInEpochs(problems.length, seed);
   const pairAt = (index: number, { batchStart, quizErrors }: Moment): PairDraw => {
-    const problem = problemAt(index, problems.length, seed);
+    const problem = problemOf(index);
     const failed = ordered[problem]!;
     const epoch = (rule === "paper" ? index : batchStart) / problems.length;
     const lowToHigh = windowAt(failed.length, epochs, epoch);

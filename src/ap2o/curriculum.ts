@@ -41,15 +41,20 @@ export interface Curriculum {
   pairAt(index: number, moment: Moment): PairDraw;
 }
 
-/** The problem of pair `index` where every epoch draws one pair per problem: a shuffle of its own for each epoch. */
-export function problemAt(index: number, problems: number, seed: number): number {
-  const epoch = Math.floor(index / problems);
-  const order = shuffled(
-    Array.from({ length: problems }, (_, i) => i),
-    seed,
-    streamOf(`draw/problems/${epoch}`),
-  );
-  return order[index % problems]!;
+/**
+ * The problem of each pair, by its number, where every epoch draws one pair per problem: a shuffle of its own for each epoch. The
+ * latest epoch's is kept: to shuffle for every pair would take time with the square of the problems.
+ */
+export function problemsInEpochs(problems: number, seed: number): (index: number) => number {
+  let latest = { epoch: -1, order: [0] };
+  return (index) => {
+    const epoch = Math.floor(index / problems);
+    if (epoch !== latest.epoch) {
+      const inOrder = Array.from({ length: problems }, (_, i) => i);
+      latest = { epoch, order: shuffled(inOrder, seed, streamOf(`draw/problems/${epoch}`)) };
+    }
+    return latest.order[index % problems]!;
+  };
 }
 
 /** A chosen answer, uniformly from the problem's passed ones. */

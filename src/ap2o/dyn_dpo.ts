@@ -1,11 +1,12 @@
 // Dyn-DPO-Coder: every epoch a random passed and a random failed answer of each problem.
 import { integer, streamOf } from "../random.ts";
 import type { NotebookProblem } from "../records.ts";
-import { type Curriculum, chosenAt, type PairDraw, problemAt } from "./curriculum.ts";
+import { type Curriculum, chosenAt, type PairDraw, problemsInEpochs } from "./curriculum.ts";
 
 export function dynDpo(problems: readonly NotebookProblem[], seed: number): Curriculum {
+  const problemOf = problemsInEpochs(problems.length, seed);
   const pairAt = (index: number): PairDraw => {
-    const problem = problemAt(index, problems.length, seed);
+    const problem = problemOf(index);
     const { failed } = problems[problem]!;
     const { sample_index, error_type } = failed[integer(seed, streamOf("draw/rejected"), index, failed.length)]!;
     return {

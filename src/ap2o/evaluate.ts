@@ -16,21 +16,36 @@ function judged<A extends Judged>(problems: readonly (readonly A[])[]): A[][] {
 
 /** pass@k as the mean over problems, or null where a problem has fewer than k answers. */
 export function meanPassAtK(problems: readonly (readonly Judged[])[], k: number): number | null {
-  if (problems.some((answers) => answers.length < k)) return null;
-  return mean(problems.map((answers) => passAtK(answers.length, answers.filter(({ verdict }) => verdict === "pass").length, k)));
+  return meanOfTallies(problems.map(tally), k);
+}
+
+interface Tally {
+  readonly n: number;
+  readonly passed: number;
+}
+
+const tally = (answers: readonly Judged[]): Tally => ({
+  n: answers.length,
+  passed: answers.filter(({ verdict }) => verdict === "pass").length,
+});
+
+function meanOfTallies(tallies: readonly Tally[], k: number): number | null {
+  if (tallies.some(({ n }) => n < k)) return null;
+  return mean(tallies.map(({ n, passed }) => passAtK(n, passed, k)));
 }
 
 /** `before`, `after` and `after_last` of run.json. */
 export function evaluationResult(answers: readonly (readonly Judged[])[]): EvaluationResult {
   const problems = judged(answers);
-  const at5 = meanPassAtK(problems, 5);
-  const at10 = meanPassAtK(problems, 10);
-  const n = Math.min(...problems.map(({ length }) => length));
+  const tallies = problems.map(tally); // once: the curve asks as often as a problem has answers
+  const at5 = meanOfTallies(tallies, 5);
+  const at10 = meanOfTallies(tallies, 10);
+  const n = tallies.reduce((least, { n: answers }) => Math.min(least, answers), Number.POSITIVE_INFINITY);
   return {
-    "pass@1": meanPassAtK(problems, 1) ?? 0,
+    "pass@1": meanOfTallies(tallies, 1) ?? 0,
     ...(at5 !== null && { "pass@5": at5 }),
     ...(at10 !== null && { "pass@10": at10 }),
-    curve: Array.from({ length: n }, (_, i) => meanPassAtK(problems, i + 1) ?? 0),
+    curve: Array.from({ length: n }, (_, i) => meanOfTallies(tallies, i + 1) ?? 0),
     interval: bootstrapInterval(problems.map(passRate)),
     n,
     problems: problems.length,

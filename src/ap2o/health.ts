@@ -14,7 +14,7 @@ const DIVERGED_FACTOR = 2;
  */
 export function divergence(losses: readonly number[], learningRate: number): string | null {
   const first = losses[0] ?? 0;
-  const last = losses.slice(1).slice(-DIVERGED_STEPS);
+  const last = losses.slice(Math.max(1, losses.length - DIVERGED_STEPS));
   if (last.length < DIVERGED_STEPS || !last.every(Number.isFinite)) return null; // NaN is told of by skippedInARow
   const now = [...last].sort((a, b) => a - b)[Math.floor(DIVERGED_STEPS / 2)]!;
   if (now <= DIVERGED_FACTOR * Math.max(Number.isFinite(first) ? first : 0, Math.LN2)) return null;

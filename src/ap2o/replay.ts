@@ -34,9 +34,11 @@ export function replayDraws(rule: Rule, types: readonly string[], windowSize: nu
 /** The chance of each of the ordered failed answers (by their types) to be the rejected one. */
 export function rejectedProbabilities(types: readonly string[], [from, to]: Window, draws: ReadonlyMap<string, number>): number[] {
   const total = to - from + sum([...draws.values()]);
+  const counts = new Map<string, number>();
+  for (const type of types) counts.set(type, (counts.get(type) ?? 0) + 1);
   return types.map((type, i) => {
     const inWindow = i >= from && i < to ? 1 : 0;
-    const replayed = (draws.get(type) ?? 0) / types.filter((other) => other === type).length;
+    const replayed = (draws.get(type) ?? 0) / counts.get(type)!;
     return (inWindow + replayed) / total;
   });
 }

@@ -10,7 +10,7 @@ import { InputError } from "../input_error.ts";
 import type { AdapterFile } from "../model/peft.ts";
 import type { Judge } from "../python/judge.ts";
 import { shuffled, streamOf } from "../random.ts";
-import type { Answer, EvaluationResult, Notebook, Phase, Preference, QuizResult, RunEvent, Stage } from "../records.ts";
+import type { Answer, EvaluationResult, Notebook, Phase, Preference, QuizResult, RunEvent, Stage, StepMetrics } from "../records.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
 import { questionOf } from "../tasks/prompt.ts";
 import { withoutLeaks } from "../tasks/split.ts";
@@ -56,6 +56,8 @@ export interface Kept {
 export class Run {
   readonly #inputs: RunInputs;
   readonly #split: Record<Split, Problem[]>;
+  /** The problems to train on, by their ids. */
+  readonly #training: ReadonlyMap<string, Problem>;
   readonly #leakWarning: string | null;
   readonly #state: RunState;
   readonly #checkpoint: RunCheckpoint | null;
@@ -65,6 +67,9 @@ export class Run {
   #notebook: Notebook | null = null;
   #totalSteps = 0;
   #steps = 0;
+  /** Of the steps so far. */
+  readonly #metrics: StepMetrics[] = [];
+  readonly #losses: number[] = [];
   #pairs = 0;
   /** Pairs that steps have had so far, by their texts. */
   readonly #met = new Set<string>();
@@ -103,6 +108,7 @@ export class Run {
       evaluation: take("evaluation", config.evaluation_problems),
     });
     this.#split = kept;
+    this.#training = new Map(kept.train.map((problem) => [problem.taskId, problem]));
     this.#leakWarning = warning;
   }
 
@@ -262,9 +268,7 @@ export class Run {
 
   /** Whether the losses show that the learning rate diverges: the best checkpoint is then kept, the untrained one where no quiz was held. */
   #hasDiverged(): boolean {
-    const losses = this.#state.steps.slice(0, this.#steps).map(({ metrics }) => metrics.loss);
-    const skipped = skippedInARow(this.#state.steps.slice(0, this.#steps).map(({ metrics }) => metrics));
-    const diverged = skipped ?? divergence(losses, this.#inputs.config.learning_rate);
+    const diverged = skippedInARow(this.#metrics) ?? divergence(this.#losses, this.#inputs.config.learning_rate);
     if (diverged === null) return false;
     this.#best ??= { step: 0, passAt1: 0, weights: this.#untrained! };
     this.#diverged = `${diverged} The best checkpoint (of step ${this.#best.step}) is kept.`;
@@ -275,8 +279,7 @@ export class Run {
   *#warnOfDisplacement(): Generator<RunEvent> {
     const { loss_type, beta } = this.#inputs.config;
     if (this.#displaced || !OBJECTIVES[loss_type].reference) return;
-    const metrics = this.#state.steps.slice(0, this.#steps).map((step) => step.metrics);
-    const message = displacement(metrics, beta);
+    const message = displacement(this.#metrics, beta);
     this.#displaced = message !== null;
     if (message !== null) yield { type: "warning", message };
   }
@@ -286,6 +289,8 @@ export class Run {
     const news = pairs.map((pair) => this.#isNew(pair));
     const { metrics, tokens, flops, referenceFlops } = this.#past() ? this.#state.steps[this.#steps]! : await this.#learn(pairs, news);
     this.#steps += 1;
+    this.#metrics.push(metrics);
+    this.#losses.push(metrics.loss);
     this.#pairs += pairs.length;
     this.#tokens += tokens;
     this.#flops.correction += flops;
@@ -352,7 +357,7 @@ export class Run {
 
   #preference(step: number, pair: number, draw: PairDraw, answers: ReadonlyMap<string, Answer>): Preference {
     const { task_id } = this.#notebook!.problems[draw.problem]!;
-    const problem = this.#split.train.find(({ taskId }) => taskId === task_id)!;
+    const problem = this.#training.get(task_id)!;
     const chosen = answers.get(`${task_id} ${draw.chosen}`)!;
     const rejected = draw.rejected === null ? null : answers.get(`${task_id} ${draw.rejected}`)!;
     const { prompt } = questionOf(problem, this.#inputs.config.prompt_style, this.#inputs.student.renderChat);

@@ -1,10 +1,11 @@
 // SFT-Coder: one random passed answer per problem and epoch, no rejected one.
 import type { NotebookProblem } from "../records.ts";
-import { type Curriculum, chosenAt, type PairDraw, problemAt } from "./curriculum.ts";
+import { type Curriculum, chosenAt, type PairDraw, problemsInEpochs } from "./curriculum.ts";
 
 export function sft(problems: readonly NotebookProblem[], seed: number): Curriculum {
+  const problemOf = problemsInEpochs(problems.length, seed);
   const pairAt = (index: number): PairDraw => {
-    const problem = problemAt(index, problems.length, seed);
+    const problem = problemOf(index);
     return {
       problem,
       chosen: chosenAt(index, problems[problem]!, seed),

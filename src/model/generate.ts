@@ -103,7 +103,7 @@ export async function* generate(
   checkRequests(model, requests, maxNewTokens);
   if (requests.length === 0) return;
   const batch = Math.min(options.batch ?? 64, requests.length);
-  const longestPrompt = Math.max(...requests.map((r) => r.promptIds.length));
+  const longestPrompt = requests.reduce((most, { promptIds }) => Math.max(most, promptIds.length), 0);
   const promptSlots = longestPrompt - 1; // a prompt's last token is read anew by each of its samples
   const ownSlots = maxNewTokens + 1;
   const ownBase = batch * promptSlots;
