@@ -67,6 +67,9 @@ export interface Preference {
   origin?: "codeflow" | "fallback";
   rejected_mask?: number[];
   chosen_mask?: number[];
+  /** The same as places [from, to) in the answer's text. */
+  rejected_focus?: [number, number][];
+  chosen_focus?: [number, number][];
 }
 
 /** A line of metrics.jsonl: TRL's names plus step, epoch, tokens_per_second. */

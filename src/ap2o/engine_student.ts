@@ -14,7 +14,7 @@ import { tokenizePair } from "../train/pair.ts";
 import type { ReferenceStore } from "../train/references.ts";
 import { Trainer, type TrainingPair, type TrainOptions } from "../train/trainer.ts";
 import type { RunConfig } from "./config.ts";
-import { type DiffUnit, focalMask } from "./focal_diff.ts";
+import { type DiffUnit, focalMask, markedPlaces } from "./focal_diff.ts";
 import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
 
 /** Most answers in the making at once. How many they are changes the speed, never an answer. */
@@ -115,9 +115,13 @@ export class EngineStudent implements Student {
   compare(pair: Required<Pick<Lesson, "prompt" | "chosen" | "rejected">>, unit: DiffUnit): Differences {
     const { tokenizer } = this.#engine.model;
     const { promptIds, chosenIds, rejectedIds } = tokenizePair(tokenizer, pair);
+    const chosen = focalMask(tokenizer, chosenIds, rejectedIds, unit);
+    const rejected = focalMask(tokenizer, rejectedIds, chosenIds, unit);
     return {
-      chosen: focalMask(tokenizer, chosenIds, rejectedIds, unit),
-      rejected: focalMask(tokenizer, rejectedIds, chosenIds, unit),
+      chosen,
+      rejected,
+      chosenPlaces: markedPlaces(tokenizer, chosenIds, chosen, pair.chosen),
+      rejectedPlaces: markedPlaces(tokenizer, rejectedIds, rejected, pair.rejected),
       tokens: promptIds.length + Math.max(chosenIds.length, rejectedIds.length),
     };
   }

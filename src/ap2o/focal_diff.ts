@@ -63,6 +63,25 @@ export function tokenSpans(tokenizer: Tokenizer, ids: readonly number[]): { text
   return { text, spans };
 }
 
+/**
+ * Where the marked tokens stand in `answer`, neighbours joined. A token that reaches over into the prompt counts from the answer's begin;
+ * the end token has no place.
+ */
+export function markedPlaces(tokenizer: Tokenizer, ids: readonly number[], mask: readonly number[], answer: string): [number, number][] {
+  const { text, spans } = tokenSpans(tokenizer, ids);
+  const before = text.endsWith(answer) ? text.length - answer.length : 0;
+  const places: [number, number][] = [];
+  for (const [i, span] of spans.entries()) {
+    const from = Math.max(0, span[0] - before);
+    const to = Math.min(answer.length, span[1] - before);
+    if (mask[i] !== 1 || to <= from) continue;
+    const last = places.at(-1);
+    if (last && from <= last[1]) last[1] = Math.max(last[1], to);
+    else places.push([from, to]);
+  }
+  return places;
+}
+
 /** Bytes of the longest UTF-8 character: so many tokens may share one. */
 const LONGEST_CHARACTER = 4;
 

@@ -43,6 +43,9 @@ export interface RunInputs {
   readonly keeper?: Keeper;
 }
 
+/** What of a pair the focal loss counts. */
+type FocalPart = Pick<Preference, "chosen_mask" | "chosen_focus" | "rejected_mask" | "rejected_focus">;
+
 /** What a run leaves behind, finished or stopped. */
 export interface Kept {
   /** run.json */
@@ -385,11 +388,15 @@ export class Run {
   }
 
   /** What the focal loss counts of a pair. */
-  #masks(pair: Required<Pick<Lesson, "prompt" | "chosen" | "rejected">>): Pick<Preference, "chosen_mask" | "rejected_mask"> {
+  #masks(pair: Required<Pick<Lesson, "prompt" | "chosen" | "rejected">>): FocalPart {
     const { config, student } = this.#inputs;
     if (config.loss_type !== "focal") return {};
-    const { chosen, rejected } = student.compare(pair, config.focal_diff);
-    return { ...(config.focal_sides === "both" && { chosen_mask: chosen }), rejected_mask: rejected };
+    const { chosen, rejected, chosenPlaces, rejectedPlaces } = student.compare(pair, config.focal_diff);
+    return {
+      ...(config.focal_sides === "both" && { chosen_mask: chosen, chosen_focus: chosenPlaces }),
+      rejected_mask: rejected,
+      rejected_focus: rejectedPlaces,
+    };
   }
 
   async *#quiz(step: number): AsyncGenerator<RunEvent, QuizResult> {

@@ -51,6 +51,9 @@ export interface Lesson {
 export interface Differences {
   readonly chosen: number[];
   readonly rejected: number[];
+  /** The differing tokens' places [from, to) in the answers' texts, neighbours joined. */
+  readonly chosenPlaces: [number, number][];
+  readonly rejectedPlaces: [number, number][];
   readonly tokens: number;
 }
 

@@ -72,9 +72,13 @@ export class FakeStudent implements Student {
 
   compare({ prompt, chosen, rejected }: { prompt: string; chosen: string; rejected: string }) {
     const mask = (text: string, other: string) => [...text].map((letter, i) => Number(letter !== other[i]));
+    const places = (text: string, other: string) =>
+      mask(text, other).flatMap((differs, i): [number, number][] => (differs === 1 ? [[i, i + 1]] : []));
     return {
       chosen: mask(chosen, rejected),
       rejected: mask(rejected, chosen),
+      chosenPlaces: places(chosen, rejected),
+      rejectedPlaces: places(rejected, chosen),
       tokens: prompt.length + Math.max(chosen.length, rejected.length),
     };
   }

@@ -1,6 +1,6 @@
 // Which tokens differ: by lines and by tokens, with real tokenizers.
 import { expect, test } from "vitest";
-import { differingLines, focalMask, tokenSpans } from "../../src/ap2o/focal_diff.ts";
+import { differingLines, focalMask, markedPlaces, tokenSpans } from "../../src/ap2o/focal_diff.ts";
 import { loadTokenizer, type Tokenizer } from "../../src/model/tokenizer.ts";
 import { modelFiles } from "../golden/golden.ts";
 
@@ -43,6 +43,26 @@ test("token: only the tokens themselves", () => {
   const wrong = ids(RIGHT.replace("+= x", "+= y"));
   expect(marked(tokenizer, wrong, focalMask(tokenizer, wrong, ids(RIGHT), "token")).trim()).toBe("y");
   expect(marked(tokenizer, wrong, focalMask(tokenizer, wrong, ids(RIGHT), "line")).trim()).toBe("total += y");
+});
+
+test.each(["line", "token"] as const)("%s: the places of the marked tokens in the answer's text, neighbours joined", (unit) => {
+  const answer = "    total = 0\n    return totals + 1\n";
+  const tokens = ids(answer);
+  const mask = focalMask(tokenizer, tokens, ids("    total = 0\n    return total + 1\n"), unit);
+  const places = markedPlaces(tokenizer, tokens, mask, answer);
+  expect(places).toHaveLength(1);
+  const [from, to] = places[0]!;
+  const texts = { line: "    return totals + 1\n", token: "totals" };
+  expect(texts[unit]).toContain(answer.slice(from, to).trim());
+  expect(answer.slice(from, to)).toContain("s");
+  const behindPrompt = markedPlaces(tokenizer, tokens, mask, answer.slice(10)); // the first token reached over into the prompt
+  expect(behindPrompt).toEqual([[from - 10, to - 10]]);
+});
+
+test("an end token that is marked has no place", () => {
+  const short = ids("    x = 1\n");
+  const mask = focalMask(tokenizer, short, short, "line");
+  expect(markedPlaces(tokenizer, short, mask, "    x = 1\n")).toEqual([]);
 });
 
 test("nothing differs (the rejected answer lacks a line, or both are equal): the end token is marked", () => {
