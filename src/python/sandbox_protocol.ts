@@ -103,6 +103,8 @@ export type Job =
       setup: string;
       steps: readonly { kind: string; source: string }[];
       spin: boolean;
+      /** No other job follows: nothing is restored. */
+      last: boolean;
     }
   | { type: "plan"; run: string; entryPoint: string; setup: string; tests: string };
 
@@ -110,7 +112,7 @@ const text = v.pipe(v.string(), v.maxLength((1 << 20) + 65536));
 
 /** Interpreter worker to frame. It may have been taken over by an answer: anything of another shape or run is dropped and counted. */
 export const reportSchema = v.variant("type", [
-  v.object({ type: v.literal("booted"), snapshot: v.optional(v.instance(ArrayBuffer)), spinMs: v.number(), canary: text }),
+  v.object({ type: v.literal("booted"), snapshot: v.optional(v.instance(ArrayBuffer)), spinMs: v.nullable(v.number()), canary: text }),
   v.object({ type: v.literal("boot_failed"), message: text }),
   /** The answer's time starts. */
   v.object({ type: v.literal("begun"), run: v.string(), spinMs: v.number() }),

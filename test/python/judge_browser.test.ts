@@ -150,6 +150,13 @@ describe("many answers", () => {
     const verdicts = await judge.judge(requests, { isolation: "fresh" });
     expect(verdicts.map((verdict) => verdict.verdict)).toEqual(["pass", "wrong_answer"]);
   });
+  test("a part of the standard library that no snapshot holds is there, the library's file as large as it is", async () => {
+    const program =
+      "import colorsys, os, sys\n_zip = next(p for p in sys.path if p.endswith('.zip'))\ndef f(x):\n    return [colorsys.rgb_to_hsv(0, 0, x), os.stat(_zip).st_size == len(open(_zip, 'rb').read()) > 2_000_000]\n";
+    const requests = [request(program, { tests: ["assert f(1) == [(2 / 3, 1.0, 1), True]"] })];
+    for (const isolation of ["fresh", "batch"] as const)
+      expect(await judge.judge(requests, { isolation })).toMatchObject([{ verdict: "pass", message: "" }]);
+  });
   test("equal programs are judged once", async () => {
     const clock = "import time\ndef f(x):\n    return time.time()\n";
     const [first, second] = await judge.judge([request(clock), request(clock)]);

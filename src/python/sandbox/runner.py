@@ -228,6 +228,12 @@ def spin():
     return total
 
 
+def settle():
+    """Before the snapshot: what is there to stay is collected once and then no more."""
+    gc.collect()
+    gc.freeze()
+
+
 def prepare():
     """Brings the interpreter to the state in which every answer starts."""
     import _pyodide._importhook as hook
@@ -241,5 +247,4 @@ def prepare():
     asyncio.events._set_event_loop_policy(_Policy())
     random.seed(0)
     sys.path[:] = [entry for entry in sys.path if entry]
-    gc.collect()
-    gc.freeze()
+    settle()

@@ -1,23 +1,27 @@
 // One Python interpreter: a classic worker made from a blob inside the opaque frame. It boots Pyodide from posted files, keeps a copy
-// of the interpreter's memory, and before every answer writes that copy back: whatever an answer did to Python is gone.
+// of the interpreter's memory, and after every answer but its last writes that copy back: whatever an answer did to Python is gone.
 // Everything here that an answer must not change is bound before the first answer runs.
 import type { PyodideAPI } from "pyodide";
 import { pythonString } from "../../tasks/python_literal.ts";
 import type { Job, PyodideFile, Report } from "../sandbox_protocol.ts";
 import encodeSource from "./encode.py?raw";
 import runnerSource from "./runner.py?raw";
+import { readShared, restoreMemory, type SharedFile, type SharedSnapshot } from "./shared_bytes.ts";
 import splitSource from "./split.py?raw";
 
 /** What the frame hands to a new worker, with the worker's port. */
 export interface Boot {
   urls: Record<"pyodide.mjs" | "pyodide.asm.mjs", string>;
   module: WebAssembly.Module;
-  stdlib: ArrayBuffer;
+  /** Python's standard library, a zip. */
+  stdlib: SharedFile;
   lock: string;
-  /** A memory snapshot of an interpreter booted before, or null to boot from nothing. */
-  snapshot: ArrayBuffer | null;
+  /** The memory of an interpreter booted before, or null to boot from nothing. */
+  snapshot: SharedSnapshot | null;
   /** Send a snapshot along when booted. */
   makeSnapshot: boolean;
+  /** One of the first: its memory is checked, and the machine timed by it. */
+  first: boolean;
 }
 
 const MAX_MEMORY = 256 << 20; // bytes of the interpreter
@@ -36,6 +40,8 @@ interface Internals {
 interface FileSystem {
   streams: ({ fd: number | null } | null | undefined)[];
   closeStream(fd: number): void;
+  readdir(path: string): string[];
+  lookupPath(path: string): { node: { contents: unknown; usedBytes: number } };
   chdir(path: string): void;
   cwd(): string;
   filesystems: { MEMFS: { ops_table: Record<string, Record<"node" | "stream", Record<string, unknown>>>; expandFileStorage: unknown } };
@@ -52,6 +58,7 @@ interface Runner {
   plan(entryPoint: string, setup: string, tests: string): string;
 }
 
+type CreateModule = (settings: object) => Promise<Internals>;
 type LoadPyodide = (options: Record<string, unknown>) => Promise<PyodideAPI & { _module: Internals }>;
 
 /** What is printed in a run: counted, and its end kept. */
@@ -90,10 +97,19 @@ async function serve(boot: Boot, port: MessagePort): Promise<void> {
 
 async function bootInterpreter(boot: Boot, send: (report: Report, transfer?: Transferable[]) => void): Promise<Interpreter> {
   capMemory();
-  serveFiles({ "python_stdlib.zip": boot.stdlib }, boot.module);
+  shareWrappers();
+  // What is imported already is in the snapshot: the library is read when an answer imports something else.
+  const stdlib = boot.snapshot ? new ArrayBuffer() : readShared(boot.stdlib);
+  serveFiles({ "python_stdlib.zip": stdlib }, boot.module);
   const restartRandomness = fixRandomness();
   const { loadPyodide } = (await import(/* @vite-ignore */ boot.urls["pyodide.mjs"])) as { loadPyodide: LoadPyodide };
-  const factory = ((await import(/* @vite-ignore */ boot.urls["pyodide.asm.mjs"])) as { default: unknown }).default;
+  const { snapshot } = boot;
+  const glue = (await import(/* @vite-ignore */ boot.urls["pyodide.asm.mjs"])) as { default: CreateModule };
+  const factory: CreateModule = async (settings) => {
+    const module = await glue.default(settings);
+    if (snapshot) await restoreMemory(snapshot, module.memory, boot.first);
+    return module;
+  };
   const pyodide = await loadPyodide({
     indexURL: "https://sandbox.invalid/", // nothing is fetched: see serveFiles
     createPyodideModule: factory,
@@ -104,14 +120,16 @@ async function bootInterpreter(boot: Boot, send: (report: Report, transfer?: Tra
     stderr: () => {},
     enableRunUntilComplete: false,
     _makeSnapshot: boot.makeSnapshot,
-    ...(boot.snapshot ? { _loadSnapshot: boot.snapshot } : {}),
+    ...(snapshot ? { _loadSnapshot: snapshot.head } : {}),
   });
-  if (!boot.snapshot) defineModules(pyodide);
-  const snapshot = boot.makeSnapshot ? ownBuffer(pyodide.makeMemorySnapshot()) : undefined;
+  if (snapshot) readLater(pyodide._module.FS, boot.stdlib);
+  else defineModules(pyodide);
+  const made = boot.makeSnapshot ? ownBuffer(pyodide.makeMemorySnapshot()) : undefined;
   const interpreter = new Interpreter(pyodide, send, restartRandomness);
-  const [spinMs, canary] = [interpreter.spinMs(), interpreter.canary()];
+  const canary = interpreter.canary();
+  const spinMs = boot.first ? interpreter.spinMs() : null;
   closeDoors();
-  send({ type: "booted", spinMs, canary, ...(snapshot ? { snapshot } : {}) }, snapshot ? [snapshot] : []);
+  send({ type: "booted", spinMs, canary, ...(made ? { snapshot: made } : {}) }, made ? [made] : []);
   return interpreter;
 }
 
@@ -119,7 +137,19 @@ function ownBuffer(bytes: Uint8Array): ArrayBuffer {
   return bytes.slice().buffer;
 }
 
-/** Puts our Python modules into the interpreter. */
+/** Gives the standard library's file, still empty, its contents at the first look into it. */
+function readLater(files: FileSystem, stdlib: SharedFile): void {
+  const zip = files.readdir("/lib").find((name) => name.endsWith(".zip"));
+  const { node } = files.lookupPath(`/lib/${zip}`);
+  let contents: unknown;
+  Object.defineProperty(node, "contents", {
+    get: () => (contents ??= new Uint8Array(readShared(stdlib))),
+    set: (changed: unknown) => (contents = changed),
+  });
+  node.usedBytes = stdlib.size;
+}
+
+/** Puts our Python modules into the interpreter, and everything of now out of the garbage collector's sight. */
 function defineModules(pyodide: PyodideAPI): void {
   for (const [name, source] of Object.entries({ errata_encode: encodeSource, errata_runner: runnerSource, errata_split: splitSource })) {
     // As literals in the code: a proxy on the way would be in the snapshot's way.
@@ -127,6 +157,7 @@ function defineModules(pyodide: PyodideAPI): void {
       `import sys, types\n_m = types.ModuleType(${JSON.stringify(name)})\nsys.modules[_m.__name__] = _m\nexec(compile(${JSON.stringify(source)}, "<errata>", "exec"), _m.__dict__)\ndel _m`,
     );
   }
+  pyodide.runPython("import errata_runner\nerrata_runner.settle()\ndel errata_runner");
 }
 
 /** A memory bomb must become a MemoryError, not a tab of 4 GB. */
@@ -138,6 +169,19 @@ function capMemory(): void {
   };
 }
 
+/** Pyodide wraps some two hundred JavaScript functions for its table, each in a module of its own: those of one signature now share it. */
+function shareWrappers(): void {
+  const { Module } = WebAssembly;
+  const known = new Map<string, WebAssembly.Module>();
+  const moduleOf = (bytes: BufferSource): WebAssembly.Module => {
+    const key = bytes instanceof Uint8Array && bytes.length < 128 ? bytes.join() : null;
+    const module = (key === null ? undefined : known.get(key)) ?? new Module(bytes);
+    if (key !== null) known.set(key, module);
+    return module;
+  };
+  WebAssembly.Module = new Proxy(Module, { construct: (_target, [bytes]) => moduleOf(bytes) });
+}
+
 /** Pyodide's requests are answered from the posted files; its module was compiled once in the frame. */
 function serveFiles(files: Partial<Record<PyodideFile, ArrayBuffer>>, module: WebAssembly.Module): void {
   self.fetch = async (request: RequestInfo | URL): Promise<Response> => {
@@ -146,7 +190,8 @@ function serveFiles(files: Partial<Record<PyodideFile, ArrayBuffer>>, module: We
         .split("/")
         .pop() ?? "";
     const bytes = Object.entries(files).find(([file]) => file === name)?.[1];
-    return bytes ? new Response(bytes) : new Response(null, { status: 404 });
+    // The bytes themselves: a response of them would be copied twice on its way.
+    return bytes ? Object.assign(new Response(), { arrayBuffer: async () => bytes }) : new Response(null, { status: 404 });
   };
   WebAssembly.instantiateStreaming = async (_source, imports) => ({ module, instance: await WebAssembly.instantiate(module, imports) });
 }
@@ -188,7 +233,8 @@ class Interpreter {
   private readonly restartRandomness: () => void;
   private readonly now = performance.now.bind(performance);
   private readonly streams: FileSystem["streams"];
-  private readonly image: Uint8Array;
+  /** The memory as every answer finds it, from the first run that others may follow. */
+  private image: Uint8Array | null = null;
   private readonly stackPointer: unknown;
   private readonly cwd: string;
   /** Set when a run touched a file: files are not in the memory that is written back. */
@@ -208,12 +254,10 @@ class Interpreter {
     this.runner.prepare();
     this.connectStreams(pyodide);
     this.watchFiles();
-    const { FS, memory } = this.internals;
+    const { FS } = this.internals;
     this.streams = [...FS.streams];
     this.cwd = FS.cwd();
-    this.runner.canary(); // warms what the first answer would warm
     this.stackPointer = this.internals.___stack_pointer.value;
-    this.image = new Uint8Array(memory.buffer).slice();
   }
 
   /** Time that a fixed amount of interpreter work takes now. */
@@ -230,8 +274,11 @@ class Interpreter {
 
   handle(job: Job): void {
     this.run = job.run;
+    const last = job.type === "run" && job.last;
+    if (!last) this.image ??= new Uint8Array(this.internals.memory.buffer).slice();
     if (job.type === "plan") this.send({ type: "planned", run: job.run, plan: this.runner.plan(job.entryPoint, job.setup, job.tests) });
     else this.judge(job);
+    if (last) return;
     const clean = this.restore();
     this.send({ type: "restored", run: job.run, clean, canary: clean ? this.canary() : "" });
   }
@@ -317,14 +364,15 @@ class Interpreter {
   /** Writes the interpreter's memory back as it was. False when that would not be enough. */
   private restore(): boolean {
     const { FS, memory } = this.internals;
+    const { image } = this;
     const bytes = new Uint8Array(memory.buffer);
-    if (this.filesChanged || bytes.length > MAX_RESTORED_MEMORY) return false;
+    if (!image || this.filesChanged || bytes.length > MAX_RESTORED_MEMORY) return false;
     this.reopenStandardStreams();
     if (this.streams.some((stream, fd) => stream !== FS.streams[fd])) return false;
     for (let fd = this.streams.length; fd < FS.streams.length; fd++) if (FS.streams[fd]) FS.closeStream(fd);
     if (FS.cwd() !== this.cwd) FS.chdir(this.cwd);
-    bytes.set(this.image);
-    bytes.fill(0, this.image.length);
+    bytes.set(image);
+    bytes.fill(0, image.length);
     this.internals.___stack_pointer.value = this.stackPointer;
     return true;
   }
