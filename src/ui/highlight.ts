@@ -4,6 +4,8 @@ import type { Emitter } from "highlight.js";
 import hljs from "highlight.js/lib/core";
 import python from "highlight.js/lib/languages/python";
 
+export type Range = readonly [from: number, to: number];
+
 export interface Span {
   text: string;
   /** highlight.js's scope ("keyword", "string", "title.function" ...), null for plain text. */
@@ -73,25 +75,33 @@ function splitIndent(line: readonly Span[]): Span[] {
 }
 
 export interface MarkedSpan extends Span {
+  /** The other program does not have it. */
   marked: boolean;
+  /** The focal loss counts it. */
+  focal: boolean;
 }
 
 /**
  * Cuts a line's spans at the borders of ranges.
- * @param ranges [from, to) in characters of the line, ascending, not overlapping
+ * @param marks [from, to) in characters of the line that the other program does not have
+ * @param focus likewise, what the focal loss counts
  */
-export function markSpans(spans: readonly Span[], ranges: readonly (readonly [number, number])[]): MarkedSpan[] {
+export function markSpans(spans: readonly Span[], marks: readonly Range[], focus: readonly Range[] = []): MarkedSpan[] {
   const marked: MarkedSpan[] = [];
   let start = 0;
-  for (const span of spans) {
-    const end = start + span.text.length;
-    const inside = ranges.filter(([from, to]) => from < end && to > start);
-    const cuts = [start, ...inside.flatMap(([from, to]) => [Math.max(from, start), Math.min(to, end)]), end];
-    for (let index = 0; index + 1 < cuts.length; index++) {
-      const text = span.text.slice(cuts[index] - start, cuts[index + 1] - start);
-      if (text !== "") marked.push({ text, scope: span.scope, marked: index % 2 === 1 });
+  for (const { text, scope } of spans) {
+    const end = start + text.length;
+    const borders = [...marks, ...focus].flat().filter((at) => at > start && at < end);
+    const cuts = [...new Set([start, ...borders, end])].sort((a, b) => a - b);
+    for (const [index, from] of cuts.slice(0, -1).entries()) {
+      const piece = text.slice(from - start, cuts[index + 1] - start);
+      if (piece !== "") marked.push({ text: piece, scope, marked: isInside(from, marks), focal: isInside(from, focus) });
     }
     start = end;
   }
   return marked;
+}
+
+function isInside(at: number, ranges: readonly Range[]): boolean {
+  return ranges.some(([from, to]) => from <= at && at < to);
 }

@@ -3,6 +3,7 @@ import type { Answer, Phase, Preference } from "../records.ts";
 import { ComparedCode, SingleCode } from "./code_view.tsx";
 import { errorLook } from "./error_types.ts";
 import { FailureNote } from "./failure_note.tsx";
+import { focusByLine, focusOf } from "./focus.ts";
 import { type DistinctAnswer, listProblems, type Partner, type ProblemEntry, partnerOf, problemAnswers, titleOf } from "./notebook_view.ts";
 import { Ribbon } from "./ribbon.tsx";
 import { orderTypes, type RunState } from "./run_state.ts";
@@ -127,13 +128,31 @@ const PROBLEM_ROW_REM = 3.7;
 
 function partnerTitle(partner: Partner | null): string {
   if (!partner) return "No right answer to this problem yet";
-  return partner.step === null ? "Nearest right answer" : `Chosen instead, trained at step ${partner.step}`;
+  return partner.pair === null ? "Nearest right answer" : `Chosen instead, trained at step ${partner.pair.step}`;
 }
 
 interface AnswerPairProps {
   answer: Answer;
   passed: readonly DistinctAnswer[];
   pairs: readonly Preference[];
+  repaired: readonly Answer[];
+}
+
+/** What the underlines mean. */
+function FocusNote({ focus }: { focus: { failed: unknown[][] | null; all: boolean } }) {
+  const drawn = focus.failed?.some((line) => line.length > 0) ?? false;
+  return (
+    <p class="caption focus-note">
+      {drawn ? (
+        <>
+          <span class="focal">Underlined</span>: what the focal loss counts
+        </>
+      ) : (
+        "The focal loss counts the end of the failed answer"
+      )}
+      {focus.all ? "; of the right answer it counts everything." : " of either answer."}
+    </p>
+  );
 }
 
 function WhyPair({ pair, failed }: { pair: Preference; failed: number }) {
@@ -149,16 +168,34 @@ function WhyPair({ pair, failed }: { pair: Preference; failed: number }) {
   );
 }
 
-function AnswerPair({ answer, passed, pairs }: AnswerPairProps) {
+/** What the focal loss counted of the pair that is shown. */
+function focusShown({ pair, answer: right }: Partner, failed: Answer) {
+  const focus = pair && focusOf(pair);
+  if (!focus) return null;
+  return {
+    failed: focusByLine(failed.solution, failed.completion, focus.rejected),
+    right: focus.chosen && focusByLine(right.solution, right.completion, focus.chosen),
+    all: focus.chosen === null,
+  };
+}
+
+function AnswerPair({ answer, passed, pairs, repaired }: AnswerPairProps) {
   // Finding the nearest answer compares texts: not in every picture of a run that goes on.
-  const partner = useMemo(() => partnerOf(answer, passed, pairs), [answer, passed.length, pairs.length]);
+  const partner = useMemo(() => partnerOf(answer, passed, pairs, repaired), [answer, passed.length, pairs.length, repaired.length]);
+  const focus = partner && focusShown(partner, answer);
   return (
     <div class={`pair ${partner ? "" : "alone"}`}>
-      <h4 class="wrong">{partner?.step ? "Rejected" : "Failed answer"}</h4>
+      <h4 class="wrong">{partner?.pair ? "Rejected" : "Failed answer"}</h4>
       {partner ? (
         <>
           <h4 class="right">{partnerTitle(partner)}</h4>
-          <ComparedCode failed={answer.solution} failingLine={answer.line} right={partner.answer.solution} />
+          <ComparedCode
+            failed={answer.solution}
+            failingLine={answer.line}
+            right={partner.answer.solution}
+            {...(focus && { focus: { failed: focus.failed, right: focus.right } })}
+          />
+          {focus && <FocusNote focus={focus} />}
         </>
       ) : (
         <SingleCode code={answer.solution} failingLine={answer.line} />
@@ -189,7 +226,7 @@ function ProblemDetail({ run, phase, taskId }: { run: RunState; phase: Phase; ta
       />
       <FailureNote answer={open.answer} />
       {trained && <WhyPair pair={trained} failed={failed.length} />}
-      <AnswerPair answer={open.answer} passed={passed} pairs={pairs ?? []} />
+      <AnswerPair answer={open.answer} passed={passed} pairs={pairs ?? []} repaired={run.answers.repair?.get(taskId) ?? []} />
     </article>
   );
 }

@@ -104,21 +104,29 @@ export function problemAnswers(run: RunState, phase: Phase, taskId: string, meth
 
 export interface Partner {
   answer: Answer;
-  /** The step that trained this very pair, null when the answer is merely the nearest right one. */
-  step: number | null;
+  /** The pair as it was trained, null when the answer is merely the nearest right one. */
+  pair: Preference | null;
 }
 
-/** The right answer to set beside a failed one: the one it was trained with, else the nearest in text. */
-export function partnerOf(failed: Answer, passed: readonly DistinctAnswer[], pairs: readonly Preference[]): Partner | null {
+/**
+ * The right answer to set beside a failed one: the one it was trained with, else the nearest in text.
+ * @param repaired the problem's answers that the model repaired itself: a pair may name one of them
+ */
+export function partnerOf(
+  failed: Answer,
+  passed: readonly DistinctAnswer[],
+  pairs: readonly Preference[],
+  repaired: readonly Answer[] = [],
+): Partner | null {
   const trained = pairs.find((pair) => pair.rejected_index === failed.sample_index);
-  const chosen =
-    trained && passed.find(({ answer }) => answer.completion === trained.chosen || answer.sample_index === trained.chosen_index);
-  if (trained && chosen) return { answer: chosen.answer, step: trained.step };
+  const right = [...passed.map(({ answer }) => answer), ...repaired];
+  const chosen = trained && right.find((answer) => answer.completion === trained.chosen || answer.sample_index === trained.chosen_index);
+  if (trained && chosen) return { answer: chosen, pair: trained };
   let nearest: Partner | null = null;
   let least = Number.POSITIVE_INFINITY;
   for (const { answer } of passed) {
     const apart = distance(failed.solution, answer.solution);
-    if (apart < least) [nearest, least] = [{ answer, step: null }, apart];
+    if (apart < least) [nearest, least] = [{ answer, pair: null }, apart];
   }
   return nearest;
 }

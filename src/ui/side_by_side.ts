@@ -1,7 +1,6 @@
 // Two programs side by side: equal lines opposite each other, and in lines that differ the characters that do.
 import { diffArrays, diffWordsWithSpace } from "diff";
-
-export type Range = readonly [number, number];
+import type { Range } from "./highlight.ts";
 
 export interface SideLine {
   /** 1-based line of its program. */

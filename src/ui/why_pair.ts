@@ -27,7 +27,7 @@ export function whyPair(pair: Preference, failed: number): string[] {
   const mask = pair.rejected_mask;
   const counted = mask?.reduce((sum, part) => sum + part, 0);
   const focal = mask
-    ? [`The focal loss counts ${counted} of its ${mask.length} tokens: what the right answer does not have, marked below.`]
+    ? [`The focal loss counts ${counted} of its ${mask.length} tokens: what the right answer does not have, underlined below.`]
     : [];
   return [
     `Step ${pair.step}, epoch ${pair.epoch.toFixed(2)}.`,

@@ -1,7 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Preference } from "../../src/records.ts";
+import { focusByLine, focusOf } from "../../src/ui/focus.ts";
 import { highlightPython, markSpans } from "../../src/ui/highlight.ts";
 import { markWords, sideBySide } from "../../src/ui/side_by_side.ts";
+
+const PAIR: Preference = {
+  step: 1,
+  task_id: "Demo/1",
+  prompt: "",
+  chosen: "",
+  chosen_index: 0,
+  chosen_ended: "stop",
+  error_type: "NameError",
+  epoch: 0,
+  window: [0, 1],
+  source: "window",
+  probability: 1,
+};
 
 const textOf = (lines: readonly { text: string }[][]) => lines.map((line) => line.map((span) => span.text).join("")).join("\n");
 
@@ -33,11 +49,55 @@ describe("highlighting", () => {
       { text: "x < 10", scope: null },
     ];
     expect(markSpans(spans, [[1, 5]])).toEqual([
-      { text: "i", scope: "keyword", marked: false },
-      { text: "f ", scope: "keyword", marked: true },
-      { text: "x ", scope: null, marked: true },
-      { text: "< 10", scope: null, marked: false },
+      { text: "i", scope: "keyword", marked: false, focal: false },
+      { text: "f ", scope: "keyword", marked: true, focal: false },
+      { text: "x ", scope: null, marked: true, focal: false },
+      { text: "< 10", scope: null, marked: false, focal: false },
     ]);
+  });
+
+  test("differences and what the focal loss counts cut one another", () => {
+    const marks = markSpans([{ text: "abcdef", scope: null }], [[0, 4]], [[2, 6]]);
+    expect(marks.map(({ text, marked, focal }) => [text, marked, focal])).toEqual([
+      ["ab", true, false],
+      ["cd", true, true],
+      ["ef", false, true],
+    ]);
+  });
+});
+
+describe("what the focal loss counts", () => {
+  const PROGRAM = "# Add.\ndef add(a, b):\n    c = a - b\n    return c\n";
+  const COMPLETION = "    c = a - b\n    return c\n";
+
+  test("is found in the lines of the program, behind the prompt", () => {
+    const [from, to] = [COMPLETION.indexOf("- b"), COMPLETION.indexOf(" c\n")];
+    const lines = focusByLine(PROGRAM, COMPLETION, [[from, to]]);
+    expect(lines).toEqual([[], [], [[10, 13]], [[0, 10]], []]);
+    expect(PROGRAM.split("\n")[2]?.slice(10, 13)).toBe("- b");
+  });
+
+  test("is found where the program was taken out of a chat", () => {
+    const chat = `Here:\n\`\`\`python\n${PROGRAM}\`\`\``;
+    const from = chat.indexOf("a - b");
+    expect(
+      focusByLine(PROGRAM, chat, [
+        [0, 3],
+        [from, from + 5],
+      ]),
+    ).toEqual([[], [], [[8, 13]], [], []]);
+  });
+
+  test("is not drawn where it cannot be placed, or is only white space", () => {
+    expect(focusByLine("x = 1", "something else", [[0, 3]])).toBeNull();
+    expect(focusByLine(PROGRAM, COMPLETION, [[0, 4]])).toEqual([[], [], [], [], []]);
+  });
+
+  test("is known of a pair that says where it is; without a place for the right answer all of that counts", () => {
+    const pair: Preference = { ...PAIR, rejected_focus: [[0, 2]] };
+    expect(focusOf(pair)).toEqual({ rejected: [[0, 2]], chosen: null });
+    expect(focusOf({ ...pair, chosen_focus: [] })?.chosen).toEqual([]);
+    expect(focusOf(PAIR)).toBeNull();
   });
 });
 

@@ -159,7 +159,14 @@ function metricsAt(step: number): Extract<RunEvent, { type: "step" }>["metrics"]
   };
 }
 
-function* fakeRun(options: FakeOptions): Generator<RunEvent | Wait> {
+/** A focal pair's last line but one of the failed answer counts. */
+function focused(pair: Preference): Preference {
+  const text = pair.rejected ?? "";
+  const end = text.trimEnd().length;
+  return { ...pair, rejected_mask: [0, 1, 1, 0], rejected_focus: [[text.lastIndexOf("\n", end) + 1, end]] };
+}
+
+function* fakeRun(options: FakeOptions, method: string): Generator<RunEvent | Wait> {
   const mind: Mind = { skill: 0.45, weights: [60, 30, 20, 30, 18, 34, 22, 24, 14, 16, 12, 6, 4] };
   const problems = fakeProblems();
   const exam: Answer[] = [];
@@ -186,7 +193,7 @@ function* fakeRun(options: FakeOptions): Generator<RunEvent | Wait> {
     mind.weights = mind.weights.map((weight, place) => (place < 3 ? weight * 0.985 : place === 5 ? weight * 0.96 : weight));
     yield { waitMs: 250 };
     const pairs = Array.from({ length: 8 }, (_, place) => pairAt(step, place, notebook, exam)).filter((pair) => pair !== null);
-    yield { type: "step", steps: options.steps, metrics: metricsAt(step), pairs };
+    yield { type: "step", steps: options.steps, metrics: metricsAt(step), pairs: method === "iterpref" ? pairs.map(focused) : pairs };
     yield { type: "stage", stage: "correction", phase: null, done: step, total: options.steps, secondsLeft: null };
     if (step % 12 === 0) yield* quiz(step, mind, best);
   }
@@ -206,10 +213,10 @@ export function fakeEngine(options: FakeOptions): EngineEnd {
     wake();
   };
 
-  async function play(id: number): Promise<void> {
+  async function play(id: number, method: string): Promise<void> {
     setMode("running");
     send({ type: "state", state: "running" });
-    for (const item of fakeRun(options)) {
+    for (const item of fakeRun(options, method)) {
       while (mode === "paused") await new Promise<void>((resolve) => (wake = resolve));
       if (mode === "idle") break;
       if ("waitMs" in item) await new Promise((resolve) => setTimeout(resolve, item.waitMs / options.speed));
@@ -242,7 +249,7 @@ export function fakeEngine(options: FakeOptions): EngineEnd {
 
   function handle(command: Command): void {
     if (command.type === "open") void open(command.id);
-    else if (command.type === "start") void play(command.id);
+    else if (command.type === "start") void play(command.id, command.run.method);
     else {
       if (command.type === "pause") pause();
       if (command.type === "step") setMode("step");

@@ -92,27 +92,34 @@ describe("the right answer beside a failed one", () => {
     copies: 1,
   }));
 
+  const pair: Preference = {
+    step: 7,
+    task_id: "Demo/1",
+    prompt: "",
+    chosen: passed[0]?.answer.completion ?? "",
+    rejected: failed.completion,
+    chosen_index: 5,
+    rejected_index: 0,
+    chosen_ended: "stop",
+    error_type: "NameError",
+    epoch: 0,
+    window: [0, 1],
+    source: "window",
+    probability: 1,
+  };
+
   test("is the nearest in text before the pair is trained", () => {
-    expect(partnerOf(failed, passed, [])).toMatchObject({ step: null, answer: { sample_index: 6 } });
+    expect(partnerOf(failed, passed, [])).toMatchObject({ pair: null, answer: { sample_index: 6 } });
   });
 
   test("is the chosen one once the pair was trained", () => {
-    const pair: Preference = {
-      step: 7,
-      task_id: "Demo/1",
-      prompt: "",
-      chosen: passed[0]?.answer.completion ?? "",
-      rejected: failed.completion,
-      chosen_index: 5,
-      rejected_index: 0,
-      chosen_ended: "stop",
-      error_type: "NameError",
-      epoch: 0,
-      window: [0, 1],
-      source: "window",
-      probability: 1,
-    };
-    expect(partnerOf(failed, passed, [pair])).toMatchObject({ step: 7, answer: { sample_index: 5 } });
+    expect(partnerOf(failed, passed, [pair])).toMatchObject({ pair: { step: 7 }, answer: { sample_index: 5 } });
+  });
+
+  test("is the repaired one where the model repaired the answer itself", () => {
+    const repaired = { ...answer(32, "", "    return b + a\n"), phase: "repair" as const };
+    const repair: Preference = { ...pair, chosen: repaired.completion, chosen_index: 32, origin: "codeflow" };
+    expect(partnerOf(failed, passed, [repair], [repaired])?.answer).toBe(repaired);
   });
 
   test("is missing where nothing passed", () => {
