@@ -7,6 +7,7 @@ import { attentionBackwardKeyValue } from "../kernels/attention_backward_key_val
 import { attentionBackwardQuery } from "../kernels/attention_backward_query.ts";
 import { allocateActivations, freeActivations, rowsOf } from "../model/activations.ts";
 import { backward } from "../model/backward.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { forward, uploadPack } from "../model/forward.ts";
 import { generate } from "../model/generate.ts";
 import { allocateHead, freeHead, headBackward, headLogps } from "../model/head.ts";
@@ -16,6 +17,7 @@ import { type PromptGroup, packGroups, passSize, type TrainingPack } from "../mo
 import { PROJECTIONS } from "../model/weight_shapes.ts";
 import { DEFAULT_OPTIONS } from "../train/objectives.ts";
 import { Trainer } from "../train/trainer.ts";
+import { profile, type Recorder } from "./recorder.ts";
 import { type BenchRow, benchRow } from "./rows.ts";
 import { secondsOf } from "./timing.ts";
 
@@ -40,8 +42,8 @@ const adapterOf = (gpu: Gpu, model: Model): Adapter =>
   createAdapter(gpu, model, { r: 16, lora_alpha: 32, target_modules: [...PROJECTIONS], use_rslora: false }, 1);
 
 /** One layer's attention over a pack of one pair, forward and backward. */
-export async function benchAttention(gpu: Gpu, model: Model, lengths: PairLengths): Promise<BenchRow[]> {
-  const { heads, kvHeads, headSize: D, vocabulary } = model.config;
+export async function benchAttention(gpu: Gpu, config: ModelConfig, lengths: PairLengths): Promise<BenchRow[]> {
+  const { heads, kvHeads, headSize: D, vocabulary } = config;
   const { promptIds, chosenIds, rejectedIds } = pairOf(lengths, 0, vocabulary);
   const pack = packGroups([{ promptIds, completions: [chosenIds, rejectedIds] }]);
   const { tokens: T, keys } = passSize(pack);
@@ -59,7 +61,7 @@ export async function benchAttention(gpu: Gpu, model: Model, lengths: PairLength
     attentionBackwardQuery(gpu, { q, k, v, d_o, stats, spans }, { dq }, D, keys);
     attentionBackwardKeyValue(gpu, { q, k, v, d_o, stats, readers }, { dk, dv }, D, keys);
   };
-  const shape = `${T} tokens, ${heads}/${kvHeads} heads of ${D}`;
+  const shape = `${lengths.prompt}+${lengths.answer}+${lengths.answer}, ${heads}/${kvHeads} heads of ${D}`;
   const operations = keys * heads * D;
   const rows = [
     benchRow("attention forward", shape, { flops: 4 * operations, seconds: await secondsOf(gpu, o, ahead) }),
@@ -70,49 +72,87 @@ export async function benchAttention(gpu: Gpu, model: Model, lengths: PairLength
 }
 
 /** The head over a chunk of predicting rows, log-probabilities alone and with gradients. */
-export async function benchHead(gpu: Gpu, model: Model, rows: number): Promise<BenchRow[]> {
+export async function benchHead(gpu: Gpu, model: Model, rows: number, say: Say): Promise<BenchRow[]> {
   const pack = packGroups([{ promptIds: [1], completions: [ids(rows, 5, model.config.vocabulary)] }]);
   const head = allocateHead(gpu, model, { tokens: rows, rows });
   const hidden = gpu.alloc("hidden", [rows, model.config.C]);
   const measured: BenchRow[] = [];
   for (const gradients of [false, true]) {
+    const name = gradients ? "head with gradients" : "head";
+    say(name);
     const { seconds, flops, details } = await work(gpu, () => headLogps(gpu, model, head, hidden, pack, gradients));
     const shape = `${rows} rows, ${model.config.vocabulary} x ${model.config.C}`;
-    measured.push(benchRow(gradients ? "head with gradients" : "head", shape, { flops, seconds, details }));
+    measured.push(benchRow(name, shape, { flops, seconds, details }));
   }
   freeHead(gpu, head);
   gpu.free(hidden);
   return measured;
 }
 
-/** A whole optimiser step with references cached, and the pass with a shared prompt against two sequences. */
-export async function benchStep(gpu: Gpu, model: Model, lengths: PairLengths, say: Say): Promise<BenchRow[]> {
-  const { vocabulary, layers } = model.config;
-  const pairs = Array.from({ length: lengths.pairs }, (_, i) => pairOf(lengths, i, vocabulary));
+/** Whole optimiser steps with references cached: one for each number of pairs and length of their prompts. */
+export async function benchSteps(gpu: Gpu, model: Model, batches: readonly PairLengths[], say: Say): Promise<BenchRow[]> {
   const adapter = adapterOf(gpu, model);
-  const tokens = lengths.pairs * (lengths.prompt + 2 * lengths.answer);
+  const rows: BenchRow[] = [];
+  for (const lengths of batches) {
+    say(`a step of ${describe(model, lengths)}: references and compilation first`);
+    const { trainer, step } = trainerOf(gpu, model, adapter, lengths);
+    const { flops, seconds, details } = await work(gpu, step);
+    trainer.free();
+    const tokens = lengths.pairs * (lengths.prompt + 2 * (lengths.answer - 1)); // as they lie in the pack
+    const perToken = Number(((1e6 * seconds) / tokens).toFixed(0));
+    rows.push(benchRow("step", describe(model, lengths), { flops, seconds, details: { ...details, us_per_token: perToken } }));
+  }
+  freeAdapter(gpu, adapter);
+  return rows;
+}
+
+/** A pass, forward and backward, with a shared prompt against two sequences. */
+export async function benchPrefix(gpu: Gpu, model: Model, lengths: PairLengths, say: Say): Promise<BenchRow[]> {
+  const adapter = adapterOf(gpu, model);
+  const groups = pairsOf(model, lengths).map(({ promptIds, chosenIds, rejectedIds }) => ({
+    promptIds,
+    completions: [chosenIds, rejectedIds],
+  }));
+  const apart = groups.flatMap(({ promptIds, completions }) => completions.map((completion) => ({ promptIds, completions: [completion] })));
+  say("the pass with a shared prompt");
+  const shared = await passSeconds(gpu, model, adapter, groups);
+  say("the pass as separate sequences");
+  const separate = await passSeconds(gpu, model, adapter, apart);
+  freeAdapter(gpu, adapter);
+  const speedup = Number((separate.seconds / shared.seconds).toFixed(2));
+  return [
+    benchRow("pass, shared prompt", describe(model, lengths), { ...shared, details: { ...shared.details, speedup } }),
+    benchRow("pass, separate sequences", describe(model, lengths), separate),
+  ];
+}
+
+/** What takes the time of a step, kernel by kernel. The model is of no use afterwards. */
+export async function profileStep(gpu: Recorder, model: Model, lengths: PairLengths, say: Say): Promise<BenchRow[]> {
+  const adapter = adapterOf(gpu, model);
+  const { trainer, step } = trainerOf(gpu, model, adapter, lengths);
+  say("a step's kernels, one by one");
+  await step();
+  const rows = await profile(gpu, "step", step);
+  trainer.free();
+  freeAdapter(gpu, adapter);
+  return rows;
+}
+
+const pairsOf = ({ config }: Model, lengths: PairLengths) =>
+  Array.from({ length: lengths.pairs }, (_, i) => pairOf(lengths, i, config.vocabulary));
+
+const describe = ({ config }: Model, { pairs, prompt, answer }: PairLengths): string =>
+  `${pairs} x (${prompt}+${answer}+${answer}), ${config.layers} ${config.layers === 1 ? "layer" : "layers"}, ${config.vocabulary} tokens`;
+
+function trainerOf(gpu: Gpu, model: Model, adapter: Adapter, lengths: PairLengths) {
   const trainer = new Trainer(gpu, model, adapter, {
     lossType: "sigmoid",
     objective: DEFAULT_OPTIONS,
     schedule: { schedule: "constant", learningRate: 1e-4, warmupSteps: 0, totalSteps: 1 },
     optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxGradNorm: 1 },
-    packTokens: tokens,
+    packTokens: lengths.pairs * (lengths.prompt + 2 * lengths.answer),
   });
-  say("a step: references and compilation first");
-  const shape = `${lengths.pairs} x (${lengths.prompt}+${lengths.answer}+${lengths.answer}), ${layers} layers`;
-  const step = await work(gpu, () => trainer.step(pairs));
-  trainer.free();
-  const groups = pairs.map(({ promptIds, chosenIds, rejectedIds }) => ({ promptIds, completions: [chosenIds, rejectedIds] }));
-  const apart = groups.flatMap(({ promptIds, completions }) => completions.map((completion) => ({ promptIds, completions: [completion] })));
-  say("the pass with a shared prompt, and as separate sequences");
-  const shared = await passSeconds(gpu, model, adapter, groups);
-  const separate = await passSeconds(gpu, model, adapter, apart);
-  freeAdapter(gpu, adapter);
-  return [
-    benchRow("step", shape, { ...step }),
-    benchRow("pass, shared prompt", shape, { ...shared, details: { speedup: Number((separate.seconds / shared.seconds).toFixed(2)) } }),
-    benchRow("pass, separate sequences", shape, separate),
-  ];
+  return { trainer, step: () => trainer.step(pairsOf(model, lengths)) };
 }
 
 async function passSeconds(gpu: Gpu, model: Model, adapter: Adapter, groups: readonly PromptGroup[]) {
@@ -160,13 +200,23 @@ export async function benchSample(
   return rows;
 }
 
-/** Seconds, operations and dispatches of `run` the second time, when all is compiled. */
+/** What takes longer is measured once, else the median of three times counts. */
+const LONG_SECONDS = 1;
+const ROUNDS = 3;
+
+/** Seconds, operations and dispatches of `run`, all compiled before. */
 async function work(gpu: Gpu, run: () => Promise<unknown>) {
   await run();
   const before = { ...gpu.counters };
+  const times = [await secondsFor(run)];
+  const { flops, dispatches } = gpu.counters;
+  while (times[0]! < LONG_SECONDS && times.length < ROUNDS) times.push(await secondsFor(run));
+  const seconds = times.sort((a, b) => a - b)[times.length >> 1]!;
+  return { seconds, flops: flops - before.flops, details: { dispatches: dispatches - before.dispatches } };
+}
+
+async function secondsFor(run: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await run();
-  const seconds = (performance.now() - start) / 1000;
-  const dispatches = gpu.counters.dispatches - before.dispatches;
-  return { seconds, flops: gpu.counters.flops - before.flops, details: { dispatches } };
+  return (performance.now() - start) / 1000;
 }

@@ -1,22 +1,24 @@
 // errata bench: how fast the adapter is, and how near to its own best the engine comes.
 
 import { benchGemm, gemmShapes } from "../bench/gemm.ts";
-import { benchAttention, benchHead, benchSample, benchStep } from "../bench/passes.ts";
+import { benchAttention, benchHead, benchPrefix, benchSample, benchSteps, profileStep } from "../bench/passes.ts";
 import { QWEN_05B, randomModel } from "../bench/random_model.ts";
+import { Recorder } from "../bench/recorder.ts";
 import { measureRoofline, type Roofline } from "../bench/roofline.ts";
 import type { BenchRow } from "../bench/rows.ts";
 import { InputError } from "../input_error.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { readJson } from "../model/files.ts";
-import { freeModel } from "../model/model.ts";
-import { WEIGHT_DTYPES } from "../model/weight_plan.ts";
+import { freeModel, type Model } from "../model/model.ts";
+import { WEIGHT_DTYPES, type WeightDtype } from "../model/weight_plan.ts";
 import { benchJudge } from "./bench_judge.ts";
 import type { Command } from "./command.ts";
-import { choiceFlag, listFlag, numberFlag, readNumber, switchFlag } from "./flags.ts";
+import { choiceFlag, listFlag, numberFlag, readNumber, switchFlag, type Values } from "./flags.ts";
 import { folderFiles } from "./folder.ts";
 import { openJaxPeer } from "./jax_peer.ts";
-import { openGpu } from "./open.ts";
+import { chosenTiles, openGpu } from "./open.ts";
 import { DEMO_MODEL } from "./paths.ts";
+import type { Progress } from "./progress.ts";
 
 const SUBJECTS = ["gemm", "attention", "head", "step", "sample", "judge"] as const;
 
@@ -26,20 +28,26 @@ const flags = {
   json: switchFlag("prints JSON"),
   "model-shape": choiceFlag(
     ["qwen2.5-0.5b", "demo"],
-    "the shapes of Qwen2.5-Coder-0.5B or of the embedded model; weights are random",
-    "qwen2.5-0.5b",
+    "the shapes of Qwen2.5-Coder-0.5B or of the embedded model; weights are random (qwen2.5-0.5b; sample on a software adapter: demo)",
+    null,
   ),
-  layers: numberFlag("N", "layers of the model (all)", null, { integer: true, min: 1 }),
+  layers: numberFlag("N", "step, sample: layers of the model, with the same share of its vocabulary (all; 1 on a software adapter)", null, {
+    integer: true,
+    min: 1,
+  }),
   dtype: choiceFlag(WEIGHT_DTYPES, "how weights are kept", "f32"),
-  tokens: listFlag("A,B", "gemm: rows of the products", [128, 512], count),
+  tokens: listFlag("A,B", "gemm: rows of the products (128,512; 128 on a software adapter)", null, count),
   tiles: switchFlag("gemm: measures every tile, not only the chosen one"),
-  prompt: numberFlag("N", "tokens of a prompt", 256, { integer: true, min: 1 }),
-  answer: numberFlag("N", "tokens of an answer", 128, { integer: true, min: 2 }),
-  pairs: numberFlag("N", "step: pairs of a batch", 1, { integer: true, min: 1 }),
-  rows: numberFlag("N", "head: predicting rows", 64, { integer: true, min: 1 }),
+  prompt: listFlag("A,B", "tokens of a prompt; step: of each of several (256; with the demo model 64)", null, count),
+  answer: numberFlag("N", "tokens of an answer (128; with the demo model 24)", null, { integer: true, min: 2 }),
+  pairs: listFlag("A,B", "step: pairs of a batch, of each of several (1; with the demo model 8)", null, count),
+  profile: switchFlag("step: measures each kernel's share of the last one, too"),
+  rows: numberFlag("N", "head: predicting rows (64; 16 on a software adapter)", null, { integer: true, min: 1 }),
   batches: listFlag("A,B", "sample: answers at once", [1, 8, 32, 64], count),
   peer: choiceFlag(["jax-js"], "gemm: measures the same products there, too", null),
 } as const;
+
+export type BenchValues = Values<typeof flags>;
 
 export const benchCommand: Command<typeof flags> & { readonly subjects: typeof SUBJECTS } = {
   name: "bench",
@@ -47,72 +55,140 @@ export const benchCommand: Command<typeof flags> & { readonly subjects: typeof S
   description: `errata bench ${SUBJECTS.join("|")}
 
 Measures products, attention, the head, a training step, sampling or judging. Beside the figures stands what the adapter can do at best: multiply-adds
-from registers alone, the fastest product, the rate of a copy, the cost of a dispatch. Operations are counted from the shapes.
+from registers alone, the fastest product, the rate of a copy, the cost of a dispatch. Operations are counted from the shapes. A step is also
+measured as a pass with a shared prompt against two sequences. Fewer layers come with as much less of the vocabulary, so that products, attention and
+head keep their shares.
 
   errata bench gemm --tokens 128,512 --peer jax-js
-  errata bench step --model-shape demo --pairs 8 --json`,
+  errata bench step --model-shape demo --pairs 1,2,4,8 --profile --json`,
   flags,
   subjects: SUBJECTS,
   run: async (values, { print, progress }, subject) => {
-    if (subject === "judge") return report(print, values.json, await benchJudge(progress), null);
-    const { gpu, adapter } = await openGpu();
-    const config = await shapeOf(values["model-shape"], values.layers);
-    const say = (what: string) => progress.show(what);
-    say("the adapter's own rates");
-    const roofline = await measureRoofline(gpu);
-    const peer = values.peer === null ? null : await openJaxPeer();
-    if (subject === "gemm") {
-      const rows = await benchGemm(gpu, gemmShapes(config, values.tokens), { peer, tiles: values.tiles, say });
-      return report(print, values.json, rows, { adapter, roofline });
-    }
-    if (peer) throw new InputError("--peer jax-js is for bench gemm.");
-    say("the fastest product");
-    const best = await benchGemm(gpu, gemmShapes(config, [gpu.software ? 128 : 512]).slice(0, 2), { peer: null, tiles: false, say });
-    roofline.gemm_gflops = Math.max(...best.map(({ gflops }) => gflops));
-    const model = randomModel(gpu, values["model-shape"], config, values.dtype);
-    const { prompt, answer, pairs } = values;
-    const measure: Record<string, () => Promise<BenchRow[]>> = {
-      attention: () => benchAttention(gpu, model, { prompt, answer, pairs }),
-      head: () => benchHead(gpu, model, values.rows),
-      step: () => benchStep(gpu, model, { prompt, answer, pairs }, say),
-      sample: () => benchSample(gpu, model, { prompt, newTokens: answer, batches: values.batches }, say),
-    };
-    const rows = await measure[subject]!();
-    freeModel(gpu, model);
-    report(print, values.json, rows, { adapter, roofline });
+    const machine = subject === "judge" ? null : await openMachine(progress);
+    const rows = await measure(machine, subject, values, progress);
+    const lines = values.json
+      ? [JSON.stringify({ ...(machine && { adapter: machine.adapter, roofline: machine.roofline }), rows })]
+      : [...(machine ? [describeMachine(machine), ""] : []), ...table(rows)];
+    for (const line of lines) print(line);
   },
 };
 
-async function shapeOf(shape: string, layers: number | null): Promise<ModelConfig> {
-  const config = shape === "demo" ? readConfig(await readJson(await folderFiles(DEMO_MODEL), "config.json"), DEMO_MODEL) : QWEN_05B;
-  return { ...config, layers: layers ?? config.layers };
+/** Opens the device, with the kernels that the engine would take there, and measures what it can do at best. */
+export async function openMachine(progress: Progress): Promise<Machine> {
+  const { gpu: opened, adapter } = await openGpu();
+  const gpu = new Recorder(opened.device);
+  progress.show("choosing kernels");
+  gpu.tiles = await chosenTiles(gpu, adapter);
+  progress.show("the adapter's own rates");
+  return { gpu, adapter, roofline: await measureRoofline(gpu) };
 }
 
-interface Machine {
+/**
+ * The figures of a subject. The machine's fastest product is measured before them where none was yet.
+ * @param machine null for judging alone
+ */
+export async function measure(machine: Machine | null, subject: string, values: BenchValues, progress: Progress): Promise<BenchRow[]> {
+  if (!machine) return benchJudge(progress);
+  if (values.peer !== null && subject !== "gemm") throw new InputError(`--peer ${values.peer} is for bench gemm.`);
+  const { gpu, roofline } = machine;
+  const say = (what: string) => progress.show(what);
+  if (subject !== "gemm" && roofline.gemm_gflops === 0) {
+    say("the fastest product");
+    const shapes = gemmShapes(QWEN_05B, [gpu.software ? 128 : 512]).slice(0, 2);
+    takeFastest(roofline, await benchGemm(gpu, shapes, { peer: null, tiles: false, say }));
+  }
+  const measured = await MEASURES[subject as keyof typeof MEASURES](gpu, await settingsOf(subject, values, gpu.software), say);
+  if (subject === "gemm") takeFastest(roofline, measured);
+  for (const row of measured) if (row.gflop > 0) row.share_of_gemm = row.gflops / roofline.gemm_gflops;
+  return measured;
+}
+
+function takeFastest(roofline: Roofline, products: readonly BenchRow[]): void {
+  roofline.gemm_gflops = products.reduce((most, { gflops }) => Math.max(most, gflops), roofline.gemm_gflops);
+}
+
+/** What is measured: the flags, and for those that were not given what ends within two minutes on the adapter. */
+async function settingsOf(subject: string, values: BenchValues, software: boolean) {
+  const shape = values["model-shape"] ?? (subject === "sample" && software ? "demo" : "qwen2.5-0.5b");
+  const demo = shape === "demo";
+  const config = demo ? readConfig(await readJson(await folderFiles(DEMO_MODEL), "config.json"), DEMO_MODEL) : QWEN_05B;
+  const layers = values.layers ?? (software && !demo ? 1 : config.layers);
+  return {
+    ...values,
+    config,
+    part: { ...config, layers, vocabulary: Math.round((config.vocabulary * layers) / config.layers) },
+    tokens: values.tokens ?? (software ? [128] : [128, 512]),
+    rows: values.rows ?? (software ? 16 : 64),
+    prompts: values.prompt ?? [demo ? 64 : 256],
+    answer: values.answer ?? (demo ? 24 : 128),
+    pairs: values.pairs ?? [demo ? 8 : 1],
+  };
+}
+
+type Settings = Awaited<ReturnType<typeof settingsOf>>;
+type Say = (what: string) => void;
+
+const MEASURES = {
+  gemm: async (gpu: Recorder, { config, tokens, tiles, peer }: Settings, say: Say) =>
+    benchGemm(gpu, gemmShapes(config, tokens), { peer: peer === null ? null : await openJaxPeer(), tiles, say }),
+  attention: async (gpu: Recorder, { config, prompts, answer }: Settings) =>
+    inTurn(prompts, (prompt) => benchAttention(gpu, config, { prompt, answer, pairs: 1 })),
+  head: (gpu: Recorder, { config, dtype, rows }: Settings, say: Say) =>
+    withModel(gpu, { ...config, layers: 0 }, dtype, (model) => benchHead(gpu, model, rows, say)),
+  step: (gpu: Recorder, { part, dtype, prompts, answer, pairs, profile }: Settings, say: Say) =>
+    withModel(gpu, part, dtype, async (model) => {
+      const batches = pairs.flatMap((count) => prompts.map((prompt) => ({ pairs: count, prompt, answer })));
+      const steps = await benchSteps(gpu, model, batches, say);
+      const last = batches.at(-1)!;
+      return [...steps, ...(await benchPrefix(gpu, model, last, say)), ...(profile ? await profileStep(gpu, model, last, say) : [])];
+    }),
+  sample: (gpu: Recorder, { part, dtype, prompts, answer, batches }: Settings, say: Say) =>
+    withModel(gpu, part, dtype, (model) =>
+      inTurn(prompts, (prompt) => benchSample(gpu, model, { prompt, newTokens: answer, batches }, say)),
+    ),
+} as const;
+
+async function withModel(
+  gpu: Recorder,
+  config: ModelConfig,
+  dtype: WeightDtype,
+  measureIt: (model: Model) => Promise<BenchRow[]>,
+): Promise<BenchRow[]> {
+  const model = randomModel(gpu, "random", config, dtype);
+  try {
+    return await measureIt(model);
+  } finally {
+    freeModel(gpu, model);
+  }
+}
+
+async function inTurn<T>(items: readonly T[], rowsOf: (item: T) => Promise<BenchRow[]>): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  for (const item of items) rows.push(...(await rowsOf(item)));
+  return rows;
+}
+
+/** A device, and what it can do at best. */
+export interface Machine {
+  readonly gpu: Recorder;
   readonly adapter: { readonly description: string; readonly vendor: string; readonly architecture: string };
   readonly roofline: Roofline;
 }
 
-function report(print: (line: string) => void, json: boolean, rows: readonly BenchRow[], machine: Machine | null): void {
-  const best = Math.max(machine?.roofline.gemm_gflops ?? 0, ...rows.filter(({ details }) => "tile" in details).map(({ gflops }) => gflops));
-  if (machine && best > 0) {
-    machine.roofline.gemm_gflops = best;
-    for (const row of rows) row.share_of_gemm = row.gflops / best;
-  }
-  const lines = json ? [JSON.stringify({ ...machine, rows })] : table(rows, machine);
-  for (const line of lines) print(line);
+/** "NAME: multiply-adds 3.5 GFLOP/s, ..." */
+export function describeMachine({ adapter, roofline }: Machine): string {
+  const { register_gflops, gemm_gflops, copy_gbps, dispatch_us } = roofline;
+  const rates = [
+    `multiply-adds ${register_gflops.toFixed(1)} GFLOP/s`,
+    `fastest product ${gemm_gflops.toFixed(1)} GFLOP/s`,
+    `copy ${copy_gbps.toFixed(1)} GB/s`,
+    `dispatch ${dispatch_us.toFixed(1)} us`,
+  ];
+  return `${adapter.description || `${adapter.vendor} ${adapter.architecture}`}: ${rates.join(", ")}`;
 }
 
-function table(rows: readonly BenchRow[], machine: Machine | null): string[] {
-  const lines: string[] = [];
-  if (machine) {
-    const { vendor, architecture, description } = machine.adapter;
-    const { register_gflops, gemm_gflops, copy_gbps, dispatch_us } = machine.roofline;
-    lines.push(
-      `${description || `${vendor} ${architecture}`}: multiply-adds ${register_gflops.toFixed(1)} GFLOP/s, fastest product ${gemm_gflops.toFixed(1)} GFLOP/s, copy ${copy_gbps.toFixed(1)} GB/s, dispatch ${dispatch_us.toFixed(1)} us`,
-      "",
-    );
-  }
+/** The rows as a Markdown table, a string per line. */
+export function table(rows: readonly BenchRow[]): string[] {
   const head = ["what", "shape", "GFLOP", "s", "GFLOP/s", "of product", "peer", "ratio", "more"];
   const body = rows.map((row) => [
     row.name,
@@ -128,5 +204,5 @@ function table(rows: readonly BenchRow[], machine: Machine | null): string[] {
       .join(", "),
   ]);
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [...lines, line(head), line(head.map(() => "---")), ...body.map(line)];
+  return [line(head), line(head.map(() => "---")), ...body.map(line)];
 }

@@ -80,7 +80,7 @@ export async function openEngine(
 }
 
 /** Kernels measured once on this machine; the defaults where the adapter is the processor: compiling the candidates costs it seconds. */
-async function chosenTiles(gpu: Gpu, adapter: AdapterInfo): Promise<TileChoices> {
+export async function chosenTiles(gpu: Gpu, adapter: AdapterInfo): Promise<TileChoices> {
   return gpu.software ? {} : tunedTiles(gpu, tuningKey(adapter, `node ${process.version}`), tileCache());
 }
 
