@@ -5,10 +5,8 @@ import { InputError } from "../input_error.ts";
 import type { AdapterFile } from "../model/peft.ts";
 import type { ReferenceStore } from "../train/references.ts";
 import type { RunConfig } from "./config.ts";
+import { LossLimit, MAX_LOSSES } from "./loss_limit.ts";
 import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
-
-const MAX_LOSSES = 3;
-const WITHIN_MS = 60_000;
 
 export interface LastingOptions {
   /** Opens a student that has learned nothing, on a device of its own; what the one before held is given up. */
@@ -28,8 +26,7 @@ export class LastingStudent implements Student {
   #memory: StudentMemory | null = null;
   #since: (readonly Lesson[])[] = [];
   #recalled: AdapterFile | null = null;
-  /** When the losses were that count, in ms. */
-  #losses: number[] = [];
+  readonly #losses = new LossLimit();
 
   private constructor(student: Student, options: LastingOptions) {
     this.#student = student;
@@ -140,9 +137,7 @@ export class LastingStudent implements Student {
 
   #count(error: unknown): void {
     if (!(error instanceof GpuFailure)) throw error;
-    const now = this.#options.now();
-    this.#losses = [...this.#losses.filter((at) => now - at < WITHIN_MS), now];
-    if (this.#losses.length >= MAX_LOSSES) {
+    if (this.#losses.reachedAt(this.#options.now())) {
       throw new InputError(
         `The GPU failed ${MAX_LOSSES} times within a minute (${error.message}): close what else uses it or take a smaller model or batch, then go on with the run; nothing of it is lost.`,
       );

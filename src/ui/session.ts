@@ -430,6 +430,10 @@ export class Session {
       case "notice":
         this.notice.value = event.message;
         return;
+      case "sandboxWanted":
+        this.sandbox = null;
+        void this.giveSandbox().catch((error) => (this.notice.value = messageOf(error)));
+        return;
       case "runs":
         this.kept.value = event.runs;
         return;

@@ -108,9 +108,10 @@ export function startEngine(onEvent: (event: Event) => void): EngineClient {
 }
 
 /**
- * Creates the sandbox frame in the page.
+ * Creates the sandbox frame in the page, in place of one that is there.
  * @returns the judge's port, to be handed to the engine by a `sandbox` request
  */
 export function openSandbox(page: Document): Promise<MessagePort> {
+  for (const frame of page.querySelectorAll('iframe[title="Python sandbox"]')) frame.remove();
   return createSandbox(page, page.baseURI);
 }

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { checkConfig, type RunConfig } from "../ap2o/config.ts";
 import { continuedStudent, type Engine, type EngineStudent, newStudent } from "../ap2o/engine_student.ts";
 import { LastingStudent } from "../ap2o/lasting_student.ts";
+import { LossLimit, MAX_LOSSES } from "../ap2o/loss_limit.ts";
 import { configOf, PRESETS } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
@@ -15,7 +16,6 @@ import { bytesFiles, type ModelFiles, readJson } from "../model/files.ts";
 import { freeModel, loadModel } from "../model/model.ts";
 import { type AdapterFile, readAdapter, writeAdapter } from "../model/peft.ts";
 import { readTiles, tunedTiles, tuningKey } from "../model/tuner.ts";
-import { SandboxJudge } from "../python/sandbox_judge.ts";
 import type { RunEvent } from "../records.ts";
 import { carefulKeeper, reasonOf } from "../storage/careful_keeper.ts";
 import { opfsFolder } from "../storage/opfs_folder.ts";
@@ -26,6 +26,7 @@ import { readProblems } from "../tasks/formats.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
 import { planMemory } from "../train/memory_plan.ts";
+import { LastingJudge } from "./lasting_judge.ts";
 import { ModelSources } from "./model_sources.ts";
 import type { Command, Event, ModelDtype, ModelSource, RunRequest } from "./protocol.ts";
 import { RunGate } from "./run_gate.ts";
@@ -64,7 +65,7 @@ export class EngineDriver {
   readonly #send: Send;
   #base = "";
   #engine: Engine | null = null;
-  #judge: SandboxJudge | null = null;
+  #judge: LastingJudge | null = null;
   #held: Held | null = null;
   readonly #workbench = new Workbench();
   readonly #sources: ModelSources;
@@ -78,6 +79,9 @@ export class EngineDriver {
   };
   /** True while another model is on its way. */
   #loading = false;
+  /** The device was lost while no run went on, and none is open in its place. */
+  #lost = false;
+  readonly #idleLosses = new LossLimit();
   /** The student of the latest run, on the device that is open. */
   #student: EngineStudent | null = null;
   #keeping: Promise<RunShelf> | null = null;
@@ -122,8 +126,7 @@ export class EngineDriver {
       case "measure":
         return this.#measure(command.id);
       case "sandbox":
-        this.#judge = new SandboxJudge(command.port);
-        return;
+        return this.#takeSandbox(command.port);
       case "start":
         return this.#start(command.run);
       case "goOn":
@@ -149,6 +152,15 @@ export class EngineDriver {
     }
   }
 
+  /** The first frame's port, or that of one which was asked for because the one before fell silent. */
+  #takeSandbox(port: MessagePort): void {
+    this.#judge?.give(port);
+    this.#judge ??= new LastingJudge(port, {
+      ask: () => this.#send({ type: "sandboxWanted" }),
+      told: (message) => this.#send({ type: "warning", message }),
+    });
+  }
+
   async #open(base: string, power: GPUPowerPreference): Promise<void> {
     this.#base = base;
     this.#loadedFrom = { source: { kind: "embedded" }, dtype: "f16", power };
@@ -164,6 +176,7 @@ export class EngineDriver {
     const before = this.#engine?.gpu;
     if (before) gpu.tiles = before.tiles; // the same kernels as before
     before?.destroy();
+    this.#lost = false;
     device.lost.then(() => {
       if (this.#engine?.gpu === gpu) void this.#reopenIdle();
     });
@@ -181,11 +194,18 @@ export class EngineDriver {
   /** A device that is lost while no run goes on is replaced at once; a run sees to it itself. */
   async #reopenIdle(): Promise<void> {
     if (this.#held?.going) return;
+    this.#lost = true;
     try {
+      if (this.#idleLosses.reachedAt(now()))
+        throw new InputError(`it was lost ${MAX_LOSSES} times within a minute: close what else uses it, then start again`);
       await this.#openDevice();
     } catch (error) {
       const message = messageOf(error);
-      this.#send({ type: "failed", id: null, message: `The GPU was lost, and no other could be opened (${message}). Reload the page.` });
+      this.#send({
+        type: "failed",
+        id: null,
+        message: `The GPU was lost, and no other is open: ${message.replace(/\.$/, "")}. Else reload the page.`,
+      });
     }
   }
 
@@ -293,6 +313,7 @@ export class EngineDriver {
     await navigator.locks
       .request(LOCK, { ifAvailable: true }, async (lock) => {
         if (!lock) throw new InputError("Another tab of this browser is training: wait until it is done, or stop it there.");
+        if (this.#lost) await this.#openDevice();
         await work();
       })
       .finally(() => this.#tellRuns()); // those that are left, now that this tab no longer trains

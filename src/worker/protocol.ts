@@ -102,7 +102,7 @@ export type Command = {
   | { type: "removeAdapter"; adapter: string }
   | { type: "score"; prompt: string; completion: string; adapter: string | null } // answers with a scored event
   | { type: "measure" } // answers with a measured event
-  | { type: "sandbox"; port: MessagePort } // the judge's port, transferred once after "open"
+  | { type: "sandbox"; port: MessagePort } // the judge's port, transferred once after "open", and whenever the engine wants another
   | { type: "start"; run: RunRequest } // done when the run has finished or was stopped
   | { type: "pause" }
   | { type: "resume" }
@@ -129,6 +129,8 @@ export type Event =
   /** Bytes by purpose for a model that is about to be loaded, with the embedded lesson's training. */
   | { type: "planned"; plan: Record<string, number> }
   | { type: "models"; models: StoredModel[] }
+  /** The sandbox frame no longer answers: another is to be made, and its port sent. */
+  | { type: "sandboxWanted" }
   /** A sentence worth telling that stops nothing. */
   | { type: "notice"; message: string }
   | { type: "adapters"; adapters: KeptAdapter[] }

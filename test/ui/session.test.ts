@@ -7,15 +7,20 @@ import { FIRST_RECORDING } from "../../src/ui/recorded/recordings.ts";
 import { Session } from "../../src/ui/session.ts";
 import { readConfig } from "../../src/ui/url_config.ts";
 import { connectClient } from "../../src/worker/client.ts";
+import type { Event } from "../../src/worker/protocol.ts";
 import { type FakeOptions, fakeEngine } from "./fake_engine.ts";
 
 function openSession(query = "", options: Partial<FakeOptions> = {}) {
   let address = query;
+  let tell: (event: Event) => void = () => {};
   const openSandbox = vi.fn(async () => new MessageChannel().port1);
   const engine = fakeEngine({ speed: 1e6, adapter: "software", steps: 24, ...options });
   const session = new Session(
     {
-      connect: (onEvent) => connectClient(engine, onEvent),
+      connect: (onEvent) => {
+        tell = onEvent;
+        return connectClient(engine, onEvent);
+      },
       openSandbox,
       fetchBytes: async (path) => new Uint8Array(readFileSync(join(import.meta.dirname, "../../public", path))),
       nextFrame: (callback) => void setTimeout(callback, 0),
@@ -28,7 +33,7 @@ function openSession(query = "", options: Partial<FakeOptions> = {}) {
     },
     readConfig(query).config,
   );
-  return { session, openSandbox, query: () => address };
+  return { session, openSandbox, query: () => address, tell: (event: Event) => tell(event) };
 }
 
 const reach = (session: Session, state: string) => vi.waitFor(() => expect(session.state.value).toBe(state), { timeout: 10_000 });
@@ -89,6 +94,15 @@ describe("a session", () => {
     const hardware = openSession("", { adapter: "gpu" }).session;
     await hardware.open();
     expect(hardware.config.value.preset).toBe("demo");
+  });
+
+  test("makes another sandbox frame when the engine wants one", async () => {
+    const { session, openSandbox, tell } = openSession("?autostart=1");
+    await session.open();
+    await reach(session, "finished");
+    expect(openSandbox).toHaveBeenCalledTimes(1);
+    tell({ type: "sandboxWanted" });
+    expect(openSandbox).toHaveBeenCalledTimes(2);
   });
 
   test("plays a run to its end by itself when the URL says so", async () => {
