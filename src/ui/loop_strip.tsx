@@ -66,7 +66,7 @@ function EvaluationCard({ station, run }: { station: "before" | "after"; run: Ru
 
 /** Where the run is: the four stations between the evaluations before and after. */
 export function LoopStrip() {
-  const run = useSession().run;
+  const run = useSession().board.run;
   const rounds = run.progress.quiz?.rounds ?? 0;
   return (
     <ol class="strip" aria-label="Stations of the run">

@@ -95,7 +95,7 @@ export async function mountPage(engine: Pick<Surroundings, "connect" | "openSand
   );
   if (ignored.length > 0)
     session.notice.value = `The address has settings that are not known here and were left out: ${ignored.join(", ")}.`;
-  window.errataEvents = session.events;
+  window.errataEvents = session.board.events;
   effect(() => {
     document.documentElement.dataset.state = session.state.value;
   });

@@ -27,7 +27,7 @@ function PhaseChoice({ run, phase }: { run: RunState; phase: Phase }) {
   return (
     <fieldset class="segments" aria-label="Whose answers">
       {there.map((entry) => (
-        <button type="button" key={entry} aria-pressed={entry === phase} onClick={() => session.select({ phase: entry })}>
+        <button type="button" key={entry} aria-pressed={entry === phase} onClick={() => session.board.select({ phase: entry })}>
           {PHASE_NAMES[entry]}
         </button>
       ))}
@@ -38,14 +38,14 @@ function PhaseChoice({ run, phase }: { run: RunState; phase: Phase }) {
 function FollowChoice({ run }: { run: RunState }) {
   const session = useSession();
   if (run.steps.length === 0 || !session.busy.value) return null;
-  const following = session.following.value;
+  const following = session.board.following.value;
   return (
     <button
       type="button"
       class="follow"
       aria-pressed={following}
       title="Open the pairs as they are trained"
-      onClick={() => (session.following.value = !following)}
+      onClick={() => (session.board.following.value = !following)}
     >
       Follow training
     </button>
@@ -65,7 +65,7 @@ function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; er
   const hidden = types.filter((type) => !shown.includes(type));
   return (
     <fieldset class="types" aria-label="Error type">
-      <button type="button" aria-pressed={errorType === null} onClick={() => session.select({ errorType: null })}>
+      <button type="button" aria-pressed={errorType === null} onClick={() => session.board.select({ errorType: null })}>
         All <span class="count">{total}</span>
       </button>
       {shown.map((type) => {
@@ -78,7 +78,7 @@ function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; er
             aria-pressed={type === errorType}
             aria-label={`${look.label}: ${count}`}
             title={`${look.label}: ${look.meaning}`}
-            onClick={() => session.select({ errorType: type === errorType ? null : type })}
+            onClick={() => session.board.select({ errorType: type === errorType ? null : type })}
           >
             <TypeBadge errorType={type} />
             <span class="count">{count}</span>
@@ -86,7 +86,11 @@ function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; er
         );
       })}
       {hidden.length > 0 && (
-        <select aria-label="Rarer error types" value="" onChange={(event) => session.select({ errorType: event.currentTarget.value })}>
+        <select
+          aria-label="Rarer error types"
+          value=""
+          onChange={(event) => session.board.select({ errorType: event.currentTarget.value })}
+        >
           <option value="" disabled>
             {hidden.length} more
           </option>
@@ -110,7 +114,7 @@ function ProblemList({ entries, open, phase }: { entries: ProblemEntry[]; open: 
       rowRem={PROBLEM_ROW_REM}
       keyOf={(entry) => entry.taskId}
       open={entries.findIndex((entry) => entry.taskId === open)}
-      onOpen={(entry) => session.select({ phase, taskId: entry.taskId, errorType: session.selection.value.errorType })}
+      onOpen={(entry) => session.board.select({ phase, taskId: entry.taskId, errorType: session.board.selection.value.errorType })}
       row={(entry) => (
         <span class="problem">
           <span class="title">{entry.title}</span>
@@ -206,7 +210,7 @@ function AnswerPair({ answer, passed, pairs, repaired }: AnswerPairProps) {
 
 function ProblemDetail({ run, phase, taskId }: { run: RunState; phase: Phase; taskId: string }) {
   const session = useSession();
-  const { errorType, sampleIndex } = session.selection.value;
+  const { errorType, sampleIndex } = session.board.selection.value;
   const { failed, passed } = problemAnswers(run, phase, taskId, session.shown.value.method);
   const open =
     failed.find(({ answer }) => answer.sample_index === sampleIndex) ??
@@ -222,7 +226,7 @@ function ProblemDetail({ run, phase, taskId }: { run: RunState; phase: Phase; ta
         failed={failed}
         open={open.answer.sample_index}
         pairs={pairs ?? []}
-        onOpen={(index) => session.select({ sampleIndex: index })}
+        onOpen={(index) => session.board.select({ sampleIndex: index })}
       />
       <FailureNote answer={open.answer} />
       {trained && <WhyPair pair={trained} failed={failed.length} />}
@@ -250,8 +254,8 @@ function NotebookBody({ run, phase, errorType, taskId }: { run: RunState; phase:
 /** The error notebook: type, then problem, then answer. */
 export function NotebookPanel() {
   const session = useSession();
-  const run = session.run;
-  const { errorType, taskId, phase: wanted } = session.selection.value;
+  const run = session.board.run;
+  const { errorType, taskId, phase: wanted } = session.board.selection.value;
   const phase = phaseOf(run, wanted);
   return (
     <section class="panel notebook" aria-labelledby="notebook-title">

@@ -7,9 +7,9 @@ const TITLES = { device: "No GPU here", model: "The model could not be loaded", 
 export function Notices() {
   const session = useSession();
   const failure = session.failure.value;
-  const warning = session.run.warnings.at(-1);
+  const warning = session.board.run.warnings.at(-1);
   const inLesson = session.lesson.step.value !== null; // a lesson works without a GPU
-  const more = session.run.warnings.length - 1;
+  const more = session.board.run.warnings.length - 1;
   return (
     <div class="notices">
       {failure && !(failure.what === "device" && inLesson) && (

@@ -62,7 +62,7 @@ function barWidth(count: number, largest: number): Record<string, string> {
 function ErrorBar({ errorType, before, now, largest }: BarProps) {
   const session = useSession();
   const look = errorLook(errorType);
-  const chosen = session.selection.value.errorType === errorType;
+  const chosen = session.board.selection.value.errorType === errorType;
   const counts = now === null ? String(before) : `${before} → ${now}`;
   const spoken = now === null ? `${before}` : `${before} before, ${now} now`;
   return (
@@ -73,7 +73,7 @@ function ErrorBar({ errorType, before, now, largest }: BarProps) {
         title={`${look.meaning} Click to see its answers in the notebook.`}
         aria-pressed={chosen}
         aria-label={`${look.label}: ${spoken}. Show in the notebook`}
-        onClick={() => session.select({ errorType: chosen ? null : errorType })}
+        onClick={() => session.board.select({ errorType: chosen ? null : errorType })}
       >
         <TypeBadge errorType={errorType} />
         <span class="name">{look.label}</span>
@@ -93,7 +93,7 @@ function SourceChoice({ all, shown }: { all: ErrorComparison[]; shown: ErrorComp
   return (
     <fieldset class="segments" aria-label="Which answers are counted">
       {SOURCES.filter((source) => all.some((entry) => entry.source === source)).map((source) => (
-        <button type="button" key={source} aria-pressed={source === shown.source} onClick={() => (session.comparison.value = source)}>
+        <button type="button" key={source} aria-pressed={source === shown.source} onClick={() => (session.board.comparison.value = source)}>
           {SOURCE_NAMES[source]}
         </button>
       ))}
@@ -137,9 +137,9 @@ function ErrorBars({ all, shown }: { all: ErrorComparison[]; shown: ErrorCompari
 /** Does it help: pass@1 and the error counts, before and now. */
 export function ResultPanel() {
   const session = useSession();
-  const run = session.run;
+  const run = session.board.run;
   const all = errorComparisons(run);
-  const shown = all.find(({ source }) => source === session.comparison.value) ?? all.at(-1);
+  const shown = all.find(({ source }) => source === session.board.comparison.value) ?? all.at(-1);
   return (
     <section class="panel result" aria-labelledby="result-title">
       <h2 id="result-title">Right answers</h2>

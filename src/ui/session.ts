@@ -3,10 +3,11 @@ import { batch, computed, type Signal, signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { messageOf } from "../input_error.ts";
-import type { Phase, Preference, RunEvent } from "../records.ts";
+import type { RunEvent } from "../records.ts";
 import type { EngineClient, Request } from "../worker/client.ts";
 import type { Event, KeptRun } from "../worker/protocol.ts";
 import { adapterFilesOf } from "./adapter_files.ts";
+import { Board } from "./board.ts";
 import type { ChartId } from "./charts/chart_spec.ts";
 import { Shelf } from "./compare/shelf.ts";
 import { sortDropped } from "./dropped_files.ts";
@@ -16,7 +17,6 @@ import { Workbench } from "./machine/workbench.ts";
 import { Player } from "./recorded/player.ts";
 import type { Recording } from "./recorded/recordings.ts";
 import { type RunArchive, readArchive, readRecord, unzip } from "./recorded/run_archive.ts";
-import { applyEvent, type ErrorComparison, emptyRun, type RunState, restartClock, stationOf } from "./run_state.ts";
 import { type PageConfig, readPreset, writeConfig } from "./url_config.ts";
 import { isSoftwareAdapter } from "./webgpu_help.ts";
 
@@ -27,14 +27,6 @@ export interface Failure {
   /** What could not be done: open a GPU, load the model, or run. */
   what: "device" | "model" | "run";
   message: string;
-}
-
-/** What the notebook is opened at; null means "the first that fits". */
-export interface Selection {
-  phase: Phase;
-  errorType: string | null;
-  taskId: string | null;
-  sampleIndex: number | null;
 }
 
 /** The outside world of a session, so that tests can play it. */
@@ -59,17 +51,6 @@ const LONGEST_PICTURE_MS = 500;
 /** What the board shows: a run that is computed here, one that is played, or none yet. */
 export type Source = "none" | "live" | "recorded";
 
-const FOLLOW_EVERY_MS = 2500;
-
-const STATION_NAMES = {
-  before: "Evaluation before training",
-  exam: "Exam",
-  analysis: "Analysis",
-  correction: "Correction",
-  quiz: "Quiz",
-  after: "Evaluation after training",
-};
-
 export class Session {
   readonly state = signal<PageState>("loading");
   readonly source = signal<Source>("none");
@@ -83,11 +64,6 @@ export class Session {
   readonly shown: Signal<PageConfig>;
   /** One sentence in place for something that did not work but stops nothing. */
   readonly notice: Signal<string | null> = signal(null);
-  readonly selection = signal<Selection>({ phase: "exam", errorType: null, taskId: null, sampleIndex: null });
-  /** Which comparison the error bars show; null follows the run. */
-  readonly comparison: Signal<ErrorComparison["source"] | null> = signal(null);
-  /** The notebook opens the pairs as they are trained, until something is picked in it. */
-  readonly following = signal(true);
   readonly helpOpen = signal(false);
   /** The chart that is enlarged. */
   readonly openChart: Signal<ChartId | null> = signal(null);
@@ -101,25 +77,23 @@ export class Session {
   /** Read aloud by screen readers. */
   readonly announcement = signal("");
   readonly busy = computed(() => this.state.value === "running" || this.state.value === "paused");
-  /** Grows when `run` has changed; read it where `run` is drawn. */
-  readonly revision = signal(0);
-  /** All events of the run, in order. */
-  readonly events: RunEvent[] = [];
-  private current: RunState = emptyRun();
+  readonly board: Board;
   private readonly surroundings: Surroundings;
   private connected: EngineClient | null = null;
   /** The run under way, until it is over. */
   private going: Promise<void> | null = null;
   private sandbox: Promise<void> | null = null;
-  private latestPairs: readonly Preference[] = [];
-  private frameAsked = false;
   private shelved = 0;
-  private followedMs = Number.NEGATIVE_INFINITY;
 
   constructor(surroundings: Surroundings, config: PageConfig) {
     this.surroundings = surroundings;
     this.config = signal(config);
     this.shown = signal(config);
+    this.board = new Board({
+      nextFrame: (callback) => surroundings.nextFrame(callback),
+      nowMs: () => surroundings.nowMs(),
+      announce: (sentence) => (this.announcement.value = sentence),
+    });
     this.lesson = new Lesson(config.lesson);
     this.workbench = new Workbench({
       engine: () => this.engine,
@@ -133,12 +107,6 @@ export class Session {
   private get engine(): EngineClient {
     this.connected ??= this.surroundings.connect((event) => this.receive(event));
     return this.connected;
-  }
-
-  /** The run, watched: a component that reads it is drawn again when it changes. */
-  get run(): RunState {
-    this.revision.value;
-    return this.current;
   }
 
   /** Fetches a recorded run of the page's own and plays it; says in place why where that fails. */
@@ -178,9 +146,9 @@ export class Session {
     this.player.value?.pause();
     this.clear({ ...this.config.value, method, preset: readPreset(preset), seed });
     const player = new Player(archive, {
-      clear: () => this.emptyBoard(),
-      show: (event, ranMs) => this.record(event, ranMs),
-      settle: (jumped) => this.followLatest(jumped),
+      clear: () => this.board.empty(),
+      show: (event, ranMs) => this.board.record(event, ranMs),
+      settle: (jumped) => this.board.followLatest(jumped),
     });
     this.source.value = "recorded";
     this.player.value = player;
@@ -356,15 +324,6 @@ export class Session {
     this.surroundings.setQuery(writeConfig(this.config.value, this.surroundings.query()));
   }
 
-  /** Opens the notebook elsewhere; what is not named starts over at the first that fits. */
-  select(change: Partial<Selection>): void {
-    this.following.value = false;
-    const now = this.selection.value;
-    const sameProblem = change.phase === undefined && change.errorType === undefined && change.taskId === undefined;
-    const kept = sameProblem ? now : { ...now, sampleIndex: null, taskId: change.taskId ?? null };
-    this.selection.value = { ...kept, ...change };
-  }
-
   private command(type: "pause" | "resume" | "step" | "stop"): Promise<void> {
     return this.tryTo({ type });
   }
@@ -392,21 +351,10 @@ export class Session {
 
   private clear(shown: PageConfig): void {
     batch(() => {
-      this.emptyBoard();
+      this.board.clear();
       this.shown.value = shown;
       if (this.failure.value?.what === "run") this.failure.value = null;
-      this.comparison.value = null;
-      this.following.value = true;
-      this.selection.value = { phase: "exam", errorType: null, taskId: null, sampleIndex: null };
     });
-  }
-
-  /** What is picked stays picked: so does a recorded run that is played from its start. */
-  private emptyBoard(): void {
-    this.current = emptyRun();
-    this.events.length = 0;
-    this.followedMs = Number.NEGATIVE_INFINITY;
-    this.revision.value += 1;
   }
 
   private receive(event: Event): void {
@@ -449,7 +397,7 @@ export class Session {
   }
 
   private obey(state: Extract<Event, { type: "state" }>["state"]): void {
-    if (state === "running" && this.state.value === "paused") restartClock(this.current, this.surroundings.nowMs());
+    if (state === "running" && this.state.value === "paused") this.board.restartClock();
     if (state === "finished") this.finish();
     else if (state !== "idle") this.state.value = state;
     if (state === "paused") this.announcement.value = "Paused.";
@@ -464,44 +412,18 @@ export class Session {
 
   /** A run that came to its end can be compared. */
   private shelve(): void {
-    const record = this.current.finished;
+    const { run } = this.board;
+    const record = run.finished;
     if (!record) return;
     const { method, seed } = this.shown.value;
     this.shelved += 1;
     const title = `${method}, seed ${seed}`;
-    this.shelf.add({ id: `run-${this.shelved}`, title, run: this.current, record: readRecord(record, title) });
+    this.shelf.add({ id: `run-${this.shelved}`, title, run, record: readRecord(record, title) });
   }
 
-  private record(event: RunEvent, nowMs = this.surroundings.nowMs()): void {
-    this.events.push(event);
-    const before = this.current.station;
-    applyEvent(this.current, event, nowMs);
-    if (event.type === "stage" && stationOf(event.stage, event.phase) !== before) {
-      this.announcement.value = `${STATION_NAMES[stationOf(event.stage, event.phase)]} began.`;
-    }
-    if (event.type === "step") this.latestPairs = event.pairs;
-    if (this.source.value !== "recorded") this.followLatest(false);
-    this.redraw();
-  }
-
-  /** Opens the pair trained last in the notebook: slowly enough to be read, unless the run was wound to another moment. */
-  private followLatest(jumped: boolean): void {
-    const pair = this.latestPairs.find((entry) => entry.rejected_index !== undefined);
-    this.latestPairs = [];
-    if (!pair || !this.following.value) return;
-    const nowMs = this.surroundings.nowMs();
-    if (!jumped && nowMs - this.followedMs < FOLLOW_EVERY_MS) return;
-    this.followedMs = nowMs;
-    this.selection.value = { phase: "exam", errorType: null, taskId: pair.task_id, sampleIndex: pair.rejected_index ?? null };
-  }
-
-  private redraw(): void {
-    if (this.frameAsked) return;
-    this.frameAsked = true;
-    this.surroundings.nextFrame(() => {
-      this.frameAsked = false;
-      this.revision.value += 1;
-    });
+  private record(event: RunEvent): void {
+    this.board.record(event);
+    this.board.followLatest(false);
   }
 
   private fail(what: Failure["what"], error: unknown): void {

@@ -25,14 +25,14 @@ async function copyLink(session: Session): Promise<void> {
   }
 }
 
-function saveEvents({ run }: Session): void {
+function saveEvents({ board: { run } }: Session): void {
   const metrics = run.steps.map((step) => ({ ...step })); // an interface has no index signature, a copy of it has
   const scalars = scalarsOf(metrics, run.quizzes, Date.now() / 1000);
   download(eventFileName(scalars), eventFile(scalars));
 }
 
 function quizRows(session: Session): string {
-  const { quizzes } = session.run;
+  const { quizzes } = session.board.run;
   const types = [...new Set(quizzes.flatMap((quiz) => Object.keys(quiz.errors)))].sort();
   return csvOf(
     ["step", "pass@1", ...types],
@@ -54,7 +54,7 @@ export function ShareMenu() {
   const session = useSession();
   const menu = useRef<HTMLFieldSetElement>(null);
   const picker = useRef<HTMLInputElement>(null);
-  const ready = session.run.steps.length > 0 || session.state.value === "finished";
+  const ready = session.board.run.steps.length > 0 || session.state.value === "finished";
   const text = (content: string) => new TextEncoder().encode(content);
   const entry = (name: string, purpose: string, disabled: boolean, work: () => void) => (
     <Entry
@@ -75,9 +75,9 @@ export function ShareMenu() {
       <fieldset id="share-menu" class="menu" popover="auto" ref={menu} aria-label="Share and open">
         {entry("Copy link", "settings, seed and view", false, () => void copyLink(session))}
         {EXPORTS.map((kind) => entry(kind.name, kind.purpose, !ready, () => void save(session, kind)))}
-        {entry("Metrics", "every step as CSV", !ready, () => download("metrics.csv", text(metricsCsv(session.run.steps))))}
+        {entry("Metrics", "every step as CSV", !ready, () => download("metrics.csv", text(metricsCsv(session.board.run.steps))))}
         {entry("TensorBoard", "every curve as an event file", !ready, () => saveEvents(session))}
-        {entry("Quizzes", "pass@1 and errors by type as CSV", session.run.quizzes.length === 0, () =>
+        {entry("Quizzes", "pass@1 and errors by type as CSV", session.board.run.quizzes.length === 0, () =>
           download("quizzes.csv", text(quizRows(session))),
         )}
         {entry("Open a run …", "a zip of Errata; it can also be dropped on the page", session.busy.value, () => picker.current?.click())}

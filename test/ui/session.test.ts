@@ -37,7 +37,7 @@ function openSession(query = "", options: Partial<FakeOptions> = {}) {
 }
 
 const reach = (session: Session, state: string) => vi.waitFor(() => expect(session.state.value).toBe(state), { timeout: 10_000 });
-const stepsOf = (session: Session) => session.events.filter((event) => event.type === "step").length;
+const stepsOf = (session: Session) => session.board.events.filter((event) => event.type === "step").length;
 
 const zipFile = (name: string, paths: readonly string[]) =>
   new File([zipSync(Object.fromEntries(paths.map((path) => [path, new TextEncoder().encode("{}")])))], name);
@@ -109,8 +109,8 @@ describe("a session", () => {
     const { session, openSandbox } = openSession("?autostart=1");
     await session.open();
     await reach(session, "finished");
-    expect(session.run.steps).toHaveLength(24);
-    expect(session.run.evaluations.after).toBeDefined();
+    expect(session.board.run.steps).toHaveLength(24);
+    expect(session.board.run.evaluations.after).toBeDefined();
     expect(openSandbox).toHaveBeenCalledOnce();
   });
 
@@ -135,10 +135,10 @@ describe("a session", () => {
     const { session } = openSession("", { steps: 2 });
     await session.open();
     await session.start();
-    const events = session.events.length;
+    const events = session.board.events.length;
     await session.start();
-    expect(session.events).toHaveLength(events);
-    expect(session.run.steps).toHaveLength(2);
+    expect(session.board.events).toHaveLength(events);
+    expect(session.board.run.steps).toHaveLength(2);
   });
 
   test("says what is missing when there is no adapter", async () => {
@@ -152,10 +152,10 @@ describe("a session", () => {
     const { session } = openSession("", { steps: 3 });
     await session.open();
     await session.start();
-    expect(session.selection.value.taskId).not.toBeNull();
-    session.select({ errorType: "NameError" });
-    expect(session.following.value).toBe(false);
-    expect(session.selection.value).toMatchObject({ errorType: "NameError", taskId: null, sampleIndex: null });
+    expect(session.board.selection.value.taskId).not.toBeNull();
+    session.board.select({ errorType: "NameError" });
+    expect(session.board.following.value).toBe(false);
+    expect(session.board.selection.value).toMatchObject({ errorType: "NameError", taskId: null, sampleIndex: null });
   });
 
   test("plays a recorded run without the engine, gives way to a live one, and is empty after a reset", async () => {
@@ -163,15 +163,15 @@ describe("a session", () => {
     await session.playRecording(FIRST_RECORDING);
     expect(session.source.value).toBe("recorded");
     session.player.value?.toTheEnd();
-    expect(session.run.steps).toHaveLength(100);
+    expect(session.board.run.steps).toHaveLength(100);
     expect((await session.exportFiles()).map(({ path }) => path)).toContain("run.json");
     await session.open();
-    expect(session.run.steps).toHaveLength(100); // opening the GPU leaves what is played alone
+    expect(session.board.run.steps).toHaveLength(100); // opening the GPU leaves what is played alone
     await session.start();
     expect([session.source.value, session.player.value]).toEqual(["live", null]);
-    expect(session.run.steps).toHaveLength(2);
+    expect(session.board.run.steps).toHaveLength(2);
     await session.reset();
-    expect([session.source.value, session.state.value, session.events.length]).toEqual(["none", "ready", 0]);
+    expect([session.source.value, session.state.value, session.board.events.length]).toEqual(["none", "ready", 0]);
   });
 
   test("says in place what a recording lacks, and goes on", async () => {
@@ -186,9 +186,9 @@ describe("a session", () => {
     await session.playRecording(FIRST_RECORDING);
     session.player.value?.pause();
     session.player.value?.seek(30_000);
-    const last = session.run.steps.at(-1)?.step;
-    const { taskId, sampleIndex } = session.selection.value;
-    const pair = session.run.pairs.get(taskId ?? "")?.[0];
+    const last = session.board.run.steps.at(-1)?.step;
+    const { taskId, sampleIndex } = session.board.selection.value;
+    const pair = session.board.run.pairs.get(taskId ?? "")?.[0];
     expect([pair?.step, pair?.rejected_index]).toEqual([last, sampleIndex]);
   });
 

@@ -18,7 +18,7 @@ import { type AnswerFilter, filterAnswers, phasesOf, promptOf } from "./answer_l
 const PHASE_NAMES = { exam: "Exam", repair: "Repair", before: "Before", after: "After", after_last: "After the last step", quiz: "Quiz" };
 
 function Filters({ filter, count }: { filter: Signal<AnswerFilter>; count: number }) {
-  const { run } = useSession();
+  const { run } = useSession().board;
   const { phase, outcome, text } = filter.value;
   const change = (part: Partial<AnswerFilter>) => (filter.value = { ...filter.value, ...part });
   return (
@@ -296,7 +296,7 @@ function Ask({ suggested }: { suggested: string | null }) {
 /** Any problem and all of its answers, and a prompt of one's own. */
 export function AnswersView() {
   const session = useSession();
-  const { run } = session;
+  const { run } = session.board;
   const filter = useSignal<AnswerFilter>({ phase: phasesOf(run)[0] ?? "exam", outcome: "", text: "" });
   const chosen = useSignal<string | null>(null);
   const wanted = session.answersOf.value;
@@ -307,8 +307,8 @@ export function AnswersView() {
     session.answersOf.value = null;
   }, [wanted]);
   const found = useComputed(() => {
-    session.revision.value;
-    return filterAnswers(session.run, filter.value);
+    session.board.revision.value;
+    return filterAnswers(session.board.run, filter.value);
   });
   const answers = found.value;
   const at = Math.max(

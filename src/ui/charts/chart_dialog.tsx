@@ -121,7 +121,7 @@ export function ChartDialog() {
   const session = useSession();
   const dialog = useRef<HTMLDialogElement>(null);
   const open = session.openChart.value;
-  const spec = open === null ? undefined : chartsOf(session.run, session.shown.value.method).find(({ id }) => id === open);
+  const spec = open === null ? undefined : chartsOf(session.board.run, session.shown.value.method).find(({ id }) => id === open);
   useEffect(() => {
     if (open !== null) dialog.current?.showModal();
   }, [open]);

@@ -7,7 +7,7 @@ const ON_THE_BOARD: readonly ChartId[] = ["loss", "margin", "logps", "quiz"];
 /** The four curves that tell how the correction goes; the view "Curves" has them all. */
 export function ChartsPanel() {
   const session = useSession();
-  const charts = chartsOf(session.run, session.shown.value.method);
+  const charts = chartsOf(session.board.run, session.shown.value.method);
   return (
     <section class="charts" aria-label="Curves over training steps">
       {ON_THE_BOARD.map((id) => {

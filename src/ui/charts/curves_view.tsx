@@ -5,7 +5,7 @@ import { chartsOf } from "./chart_spec.ts";
 /** Every metric of the run, smoothed over raw. */
 export function CurvesView() {
   const session = useSession();
-  const charts = chartsOf(session.run, session.shown.value.method);
+  const charts = chartsOf(session.board.run, session.shown.value.method);
   return (
     <main class="view curves-view" aria-labelledby="curves-title">
       <div class="panel-head">

@@ -18,7 +18,7 @@ function outcome(session: Session): { before: Record<string, number>; after: Rec
 
 function Guess() {
   const session = useSession();
-  const counts = outcome(session)?.before ?? session.run.errorCounts.exam ?? {};
+  const counts = outcome(session)?.before ?? session.board.run.errorCounts.exam ?? {};
   const types = orderTypes(counts, null).filter((type) => counts[type] >= LEAST);
   return (
     <fieldset class="guess">

@@ -15,7 +15,7 @@ const PLAN_NAMES: Record<string, string> = {
 export function MemoryPlan() {
   const session = useSession();
   const own = session.workbench.plan.value;
-  const plan = own ?? session.run.finished?.memoryPlan;
+  const plan = own ?? session.board.run.finished?.memoryPlan;
   if (typeof plan !== "object" || plan === null) return null;
   const rows = Object.entries(plan).filter((entry): entry is [string, number] => typeof entry[1] === "number");
   const total = rows.find(([name]) => name === "total")?.[1] ?? 1;
