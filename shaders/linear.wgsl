@@ -1,8 +1,9 @@
-// y = scale * x weightᵀ + bias, or y += that. One invocation per tile of y of 4 or 8 rows and columns, in registers: every entry is
+// y = scale * x weightᵀ + bias + residual, or y += that. One invocation per tile of y of 4 or 8 rows and columns, in registers: every entry is
 // summed over k in the same order whatever the number of rows and the tile, so that a row's result does not depend on its batch.
 
 override FORMAT: u32 = 0;               // of weight: 0 f32, 1 f16, 2 int8, 3 int4; all but f32 packed into words
 override BIAS: bool = false;
+override RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
 override TALL: bool = false;            // tiles of 8 rows instead of 4
 override WIDE: bool = false;            // tiles of 8 columns instead of 4
@@ -20,8 +21,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> weight: array<vec2u>;       // [N, K]
 @group(0) @binding(2) var<storage, read> scales: array<f32>;         // [N, K / 32] of int8 and int4
 @group(0) @binding(3) var<storage, read> bias: array<f32>;           // [width]
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;        // [rows, width]
-@group(0) @binding(5) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read> residual: array<f32>;       // [rows, width]
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;        // [rows, width]
+@group(0) @binding(6) var<uniform> params: Params;
 
 // Values 4i to 4i + 3 of the weight, row by row.
 fn weight4(i: u32) -> vec4f {
@@ -57,6 +59,7 @@ fn store(row: u32, n: u32, sums: vec4f) {
   for (var j = 0u; j < min(4u, params.N - n); j += 1u) {
     var value = params.scale * sums[j];
     if (BIAS) { value += bias[params.column + n + j]; }
+    if (RESIDUAL) { value += residual[first + j]; }
     if (ACCUMULATE) { value += y[first + j]; }
     y[first + j] = value;
   }

@@ -5,6 +5,7 @@ enable subgroups;
 
 override FORMAT: u32 = 0;               // of weight: 0 f32, 1 f16, 2 int8, 3 int4; all but f32 packed into words
 override BIAS: bool = false;
+override RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
 override TALL: bool = false;            // tiles of 16 rows instead of 8
 
@@ -21,8 +22,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> weight: array<vec2u>;       // [N, K]
 @group(0) @binding(2) var<storage, read> scales: array<f32>;         // [N, K / 32] of int8 and int4
 @group(0) @binding(3) var<storage, read> bias: array<f32>;           // [width]
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;        // [rows, width]
-@group(0) @binding(5) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read> residual: array<f32>;       // [rows, width]
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;        // [rows, width]
+@group(0) @binding(6) var<uniform> params: Params;
 
 // Values 4i to 4i + 3 of the weight, row by row.
 fn weight4(i: u32) -> vec4f {
@@ -63,6 +65,7 @@ fn store(row: u32, n: u32, sums: vec4f) {
   for (var j = 0u; j < min(4u, params.N - n); j += 1u) {
     var value = params.scale * sums[j];
     if (BIAS) { value += bias[params.column + n + j]; }
+    if (RESIDUAL) { value += residual[first + j]; }
     if (ACCUMULATE) { value += y[first + j]; }
     y[first + j] = value;
   }

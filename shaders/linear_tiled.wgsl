@@ -3,6 +3,7 @@
 
 override FORMAT: u32 = 0;               // of weight: 0 f32, 1 f16, 2 int8, 3 int4; all but f32 packed into words
 override BIAS: bool = false;
+override RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
 // const TM, TN: rows of y, and fours of its columns, of one invocation
 
@@ -19,8 +20,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> weight: array<vec2u>;       // [N, K]
 @group(0) @binding(2) var<storage, read> scales: array<f32>;         // [N, K / 32] of int8 and int4
 @group(0) @binding(3) var<storage, read> bias: array<f32>;           // [width]
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;        // [rows, width]
-@group(0) @binding(5) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read> residual: array<f32>;       // [rows, width]
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;        // [rows, width]
+@group(0) @binding(6) var<uniform> params: Params;
 
 const SIDE = 16u;
 const ROWS = SIDE * TM;
@@ -92,6 +94,7 @@ fn store(row: u32, first: u32, sums: vec4f) {
     let at = row * params.width + params.column + n;
     var value = params.scale * sums[j];
     if (BIAS) { value += bias[params.column + n]; }
+    if (RESIDUAL) { value += residual[at]; }
     if (ACCUMULATE) { value += y[at]; }
     y[at] = value;
   }

@@ -3,11 +3,16 @@
 // products of LoRA have few entries and many rows: an invocation per entry would leave most of the GPU idle.
 
 override K: u32;                        // columns of x, a multiple of 4
-override N: u32;                        // columns of dy
+override N: u32;                        // rows of dweight
 
-struct Params { rows: u32, scale: f32 }
+struct Params {
+  rows: u32,
+  scale: f32,
+  column: u32,                          // the first column of dy that is read
+  width: u32,                           // columns of dy
+}
 
-@group(0) @binding(0) var<storage, read> dy: array<f32>;             // [rows, N]
+@group(0) @binding(0) var<storage, read> dy: array<f32>;             // [rows, width]
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;            // [rows, K]
 @group(0) @binding(2) var<storage, read_write> dweight: array<vec4f>; // [N, K]
 @group(0) @binding(3) var<uniform> params: Params;
@@ -30,7 +35,7 @@ fn linear_weight_backward(@builtin(workgroup_id) group: vec3u, @builtin(local_in
   var d3 = vec4f(0.0);
   for (var row = local.y; row < params.rows; row += LANES) {
     let v = x[row * q + column];
-    let y = row * N;
+    let y = row * params.width + params.column;
     d0 += dy[y + n] * v;
     d1 += dy[y + n1] * v;
     d2 += dy[y + n2] * v;

@@ -1,11 +1,10 @@
-// y = silu(gate) * up, silu(g) = g * sigmoid(g). One invocation per entry.
+// y = silu(gate) * up, silu(g) = g * sigmoid(g), of rows of F gates and F ups. One invocation per entry.
 
-struct Params { entries: u32 }
+struct Params { entries: u32, F: u32 }
 
-@group(0) @binding(0) var<storage, read> gate: array<f32>;           // [T, F]
-@group(0) @binding(1) var<storage, read> up: array<f32>;             // [T, F]
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;        // [T, F]
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> gate_up: array<f32>;        // [T, 2 F]
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;        // [T, F]
+@group(0) @binding(2) var<uniform> params: Params;
 
 // By exp(-|g|), which cannot overflow.
 fn sigmoid(g: f32) -> f32 {
@@ -17,5 +16,6 @@ fn sigmoid(g: f32) -> f32 {
 fn swiglu(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x + id.y * 65535u * 256u;
   if (i >= params.entries) { return; }
-  y[i] = gate[i] * sigmoid(gate[i]) * up[i];
+  let gate = gate_up[i / params.F * params.F + i];
+  y[i] = gate * sigmoid(gate) * gate_up[i / params.F * params.F + i + params.F];
 }

@@ -77,6 +77,10 @@ export const randomNormal = (name: string, n: number, scale = 1): Float32Array =
 export const randomIntegers = (name: string, n: number, below: number): Uint32Array =>
   Uint32Array.from({ length: n }, (_, i) => Math.floor(uniform(1, streamOf(name), i) * below));
 
+/** Rows of F values of `a`, each with the same row of `b` behind it. */
+export const sideBySide = (a: Float32Array, b: Float32Array, F: number): Float32Array =>
+  Float32Array.from({ length: a.length + b.length }, (_, i) => (i % (2 * F) < F ? a : b)[Math.floor(i / (2 * F)) * F + (i % F)]!);
+
 /** Sum of squared errors over sum of squares: the measure of every kernel test. */
 export function nmse(got: ArrayLike<number>, want: ArrayLike<number>): number {
   let error = 0;

@@ -6,7 +6,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { positions } from "../model/config.ts";
 import { MAX_BINDING_BYTES, type Matrix, type Weight } from "../model/matrix.ts";
 import type { LayerWeights, Linear, Model } from "../model/model.ts";
-import { PROJECTIONS, type Projection, projectionShape } from "../model/weight_shapes.ts";
+import { type LayerMatrix, matrixParts, PROJECTIONS_OF, projectionShape } from "../model/weight_shapes.ts";
 import { normal } from "../random.ts";
 
 /** Qwen2.5-Coder-0.5B. */
@@ -38,18 +38,19 @@ export function randomModel(gpu: Gpu, id: string, shape: ModelConfig, dtype: "f3
   const matrix = (name: string, N: number, K: number) => randomMatrix(gpu, block, name, [N, K], dtype);
   const vector = (name: string, length: number, value: number) => gpu.upload(name, [length], new Float32Array(length).fill(value));
   const layer = (): LayerWeights => {
-    const projections = PROJECTIONS.map((projection): [Projection, Linear] => {
-      const [N, K] = projectionShape(config, projection);
-      const biased = config.qkvBias && /^[qkv]_proj$/.test(projection);
-      return [projection, { matrix: matrix(projection, N, K), bias: biased ? vector(`${projection} bias`, N, 0.1) : null }];
-    });
-    const headNorm = (name: string) => (config.qkNorm ? vector(name, config.headSize, 1) : null);
+    const linear = (name: LayerMatrix): Linear => {
+      const N = matrixParts(config, name).reduce((sum, { rows }) => sum + rows, 0);
+      const [, K] = projectionShape(config, PROJECTIONS_OF[name][0]);
+      return { matrix: matrix(name, N, K), bias: config.qkvBias && name === "qkv_proj" ? vector(`${name} bias`, N, 0.1) : null };
+    };
     return {
-      ...(Object.fromEntries(projections) as Record<Projection, Linear>),
+      qkv_proj: linear("qkv_proj"),
+      o_proj: linear("o_proj"),
+      gate_up_proj: linear("gate_up_proj"),
+      down_proj: linear("down_proj"),
       inputNorm: vector("input norm", config.C, 1),
       postAttentionNorm: vector("post-attention norm", config.C, 1),
-      qNorm: headNorm("q norm"),
-      kNorm: headNorm("k norm"),
+      headNorms: config.qkNorm ? { ...vector("head norms", 2 * config.headSize, 1), shape: [2, config.headSize] } : null,
     };
   };
   const embedding = matrix("embedding", config.vocabulary, config.C);

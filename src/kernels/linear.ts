@@ -21,11 +21,12 @@ export interface LinearInputs {
   weight: Tensor;
   scales?: Tensor | null;
   bias?: Tensor | null;
+  residual?: Tensor | null;
 }
 
 /**
- * y [rows, N] = scale * x [rows, K] weight [N, K]ᵀ + bias [N]. K must be a multiple of 4; weight is of any format, int8 and int4 with
- * their scales. With a shard, y and bias have a column for each row of the larger weight, and the shard's own are written.
+ * y [rows, N] = scale * x [rows, K] weight [N, K]ᵀ + bias [N] + residual [rows, N]. K must be a multiple of 4; weight is of any format, int8 and int4 with
+ * their scales. With a shard, y, bias and residual have a column for each row of the larger weight, and the shard's own are written.
  */
 export function linear(
   gpu: Gpu,
@@ -39,7 +40,7 @@ export function linear(
 }
 
 /** What linear and linear_tiled have in common: the checks, and all of the dispatch but its size. */
-export function linearCall({ x, weight, scales, bias }: LinearInputs, y: Tensor, options: LinearOptions) {
+export function linearCall({ x, weight, scales, bias, residual }: LinearInputs, y: Tensor, options: LinearOptions) {
   const { scale = 1, accumulate = false } = options;
   const [rows = 0, K = 0] = x.shape;
   const [N = 0] = weight.shape;
@@ -48,9 +49,16 @@ export function linearCall({ x, weight, scales, bias }: LinearInputs, y: Tensor,
   expectShape(weight, [N, K]);
   expectShape(y, [rows, width]);
   if (bias) expectShape(bias, [width]);
+  if (residual) expectShape(residual, [rows, width]);
   return {
-    bindings: { x, weight, scales: scales ?? weight, bias: bias ?? weight }, // what is not there is never read; the weight stands in
-    constants: { FORMAT: weightFormat(weight, scales), BIAS: Number(Boolean(bias)), ACCUMULATE: Number(accumulate) },
+    // What is not there is never read; the weight stands in.
+    bindings: { x, weight, scales: scales ?? weight, bias: bias ?? weight, residual: residual ?? weight },
+    constants: {
+      FORMAT: weightFormat(weight, scales),
+      BIAS: Number(Boolean(bias)),
+      RESIDUAL: Number(Boolean(residual)),
+      ACCUMULATE: Number(accumulate),
+    },
     params: { rows, scale, column, width, K, N },
     flops: 2 * rows * N * K,
   };

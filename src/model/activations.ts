@@ -16,18 +16,14 @@ export type Checkpoint = (typeof CHECKPOINTS)[number];
 /** What the forward pass leaves of one layer. T tokens, S key slots. */
 export interface LayerActivations {
   readonly x: Tensor; // [T, C] the layer's input
-  readonly qRaw: Tensor; // [T, H * D] before q_norm and rope
-  readonly rstdQ: Tensor; // [T * H] only with q_norm
-  readonly kRaw: Tensor; // [T, KV * D]
-  readonly rstdK: Tensor; // [T * KV]
+  readonly qkv: Tensor; // [T, (H + 2 KV) * D] before the heads' norm and rope
   readonly q: Tensor; // [T, H * D] rotated
   readonly k: Tensor; // [S, KV * D] rotated
   readonly v: Tensor; // [S, KV * D]
   readonly attended: Tensor; // [T, H * D] input of o
   readonly lse: Tensor; // [T, H]
   readonly mid: Tensor; // [T, C] after attention's residual
-  readonly gate: Tensor; // [T, F]
-  readonly up: Tensor; // [T, F]
+  readonly gateUp: Tensor; // [T, 2 F]
   readonly z: Readonly<Record<Projection, Tensor>>; // [T, R] x Aᵀ of each projection
 }
 
@@ -37,26 +33,21 @@ export interface BackwardScratch {
   readonly dmid: Tensor; // [T, C]
   readonly dnormed: Tensor; // [T, C]
   readonly dgated: Tensor; // [T, F]
-  readonly dgate: Tensor; // [T, F]
-  readonly dup: Tensor; // [T, F]
+  readonly dgateUp: Tensor; // [T, 2 F]
   readonly dattended: Tensor; // [T, H * D]
   readonly stats: Tensor; // [T, H, 2]
   readonly dq: Tensor; // [T, H * D]
   readonly dk: Tensor; // [T, KV * D]
   readonly dv: Tensor; // [T, KV * D]
-  readonly dqRaw: Tensor; // [T, H * D]
-  readonly dkRaw: Tensor; // [T, KV * D]
-  readonly dqNormed: Tensor; // [T, H * D]
-  readonly dkNormed: Tensor; // [T, KV * D]
+  readonly dqkv: Tensor; // [T, (H + 2 KV) * D]
   readonly dz: Tensor; // [T, R]
-  readonly zero: Tensor; // [T, max(C, H * D)], never written
+  readonly zero: Tensor; // [T, C], never written
 }
 
 export interface Activations {
   readonly ids: Tensor; // u32 [T]
   readonly positions: Tensor; // u32 [T]
   readonly slots: Tensor; // u32 [T]
-  readonly rows: Tensor; // u32 [T]: 0, 1, 2 ...
   readonly spans: Tensor; // u32 [T, 4]
   readonly readers: Tensor; // u32 [T, 2]
   readonly checkpoint: Checkpoint;
@@ -64,12 +55,9 @@ export interface Activations {
   readonly last: Tensor; // [T, C] the last layer's output
   readonly lastRstd: Tensor; // [T]
   readonly hidden: Tensor; // [T, C] after the final norm
-  readonly normed: Tensor; // [T, C] scratch: input of q, k and v, then of gate and up
+  readonly normed: Tensor; // [T, C] scratch: input of qkv_proj, then of gate_up_proj
   readonly rstd: Tensor; // [T] scratch, of the norm that made `normed`
   readonly gated: Tensor; // [T, F] scratch: input of down
-  readonly normedHeads: Tensor; // [T, H * D] scratch of q_norm and k_norm
-  readonly v: Tensor; // [T, KV * D] scratch: values before they go to their slots
-  readonly out: Tensor; // [T, C] scratch: outputs of o and down
   readonly backward: BackwardScratch | null;
 }
 
@@ -100,12 +88,7 @@ export function countBytes(layOutTensors: (alloc: Allocate) => void): number {
 
 /** Allocates a pass's memory. */
 export function allocateActivations(gpu: Gpu, config: ModelConfig, options: ActivationsOptions): Activations {
-  const activations = layOut(config, options, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
-  gpu.write(
-    activations.rows,
-    Uint32Array.from({ length: options.tokens }, (_, t) => t),
-  );
-  return activations;
+  return layOut(config, options, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
 }
 
 /** Bytes that allocateActivations would take. */
@@ -119,12 +102,7 @@ function layOut(config: ModelConfig, options: ActivationsOptions, alloc: Allocat
   const H = heads * D;
   const KV = kvHeads * D;
   const products = {
-    raw: () => ({
-      qRaw: alloc("q raw", [T, H]),
-      rstdQ: alloc("rstd q", [T * heads]),
-      kRaw: alloc("k raw", [T, KV]),
-      rstdK: alloc("rstd k", [T * kvHeads]),
-    }),
+    raw: () => ({ qkv: alloc("qkv", [T, H + 2 * KV]) }),
     attention: () => ({
       q: alloc("q", [T, H]),
       attended: alloc("attended", [T, H]),
@@ -132,7 +110,7 @@ function layOut(config: ModelConfig, options: ActivationsOptions, alloc: Allocat
       mid: alloc("mid", [T, C]),
     }),
     z: () => ({ z: Object.fromEntries(PROJECTIONS.map((p) => [p, alloc(`z ${p}`, [T, R])])) as Record<Projection, Tensor> }),
-    feedForward: () => ({ gate: alloc("gate", [T, F]), up: alloc("up", [T, F]) }),
+    feedForward: () => ({ gateUp: alloc("gate and up", [T, 2 * F]) }),
     keys: () => ({ k: alloc("k", [S, KV]), v: alloc("v", [S, KV]) }),
   };
   const keepAttention = training && checkpoint !== "layer-inputs";
@@ -154,7 +132,6 @@ function layOut(config: ModelConfig, options: ActivationsOptions, alloc: Allocat
     ids: alloc("ids", [T], "u32"),
     positions: alloc("positions", [T], "u32"),
     slots: alloc("slots", [T], "u32"),
-    rows: alloc("rows", [T], "u32"),
     spans: alloc("spans", [T, 4], "u32"),
     readers: alloc("readers", [T, 2], "u32"),
     checkpoint,
@@ -165,9 +142,6 @@ function layOut(config: ModelConfig, options: ActivationsOptions, alloc: Allocat
     normed: alloc("normed", [T, C]),
     rstd: alloc("rstd", [T]),
     gated: alloc("gated", [T, F]),
-    normedHeads: alloc("normed heads", [config.qkNorm ? T : 1, H]),
-    v: alloc("v scratch", [T, KV]),
-    out: alloc("out", [T, C]),
     backward: training ? layOutBackward(config, T, R, alloc) : null,
   };
 }
@@ -179,30 +153,21 @@ function layered<Tensors>(own: boolean, allocate: () => Tensors): () => Tensors 
   return () => shared;
 }
 
-function layOutBackward(
-  { C, F, heads, kvHeads, headSize: D, qkNorm }: ModelConfig,
-  T: number,
-  R: number,
-  alloc: Allocate,
-): BackwardScratch {
+function layOutBackward({ C, F, heads, kvHeads, headSize: D }: ModelConfig, T: number, R: number, alloc: Allocate): BackwardScratch {
   return {
     dx: alloc("dx", [T, C]),
     dmid: alloc("dmid", [T, C]),
     dnormed: alloc("dnormed", [T, C]),
     dgated: alloc("dgated", [T, F]),
-    dgate: alloc("dgate", [T, F]),
-    dup: alloc("dup", [T, F]),
+    dgateUp: alloc("gradient of gate and up", [T, 2 * F]),
     dattended: alloc("dattended", [T, heads * D]),
     stats: alloc("attention stats", [T, heads, 2]),
     dq: alloc("dq", [T, heads * D]),
     dk: alloc("dk", [T, kvHeads * D]),
     dv: alloc("dv", [T, kvHeads * D]),
-    dqRaw: alloc("dq raw", [T, heads * D]),
-    dkRaw: alloc("dk raw", [T, kvHeads * D]),
-    dqNormed: alloc("dq normed", [qkNorm ? T : 1, heads * D]),
-    dkNormed: alloc("dk normed", [qkNorm ? T : 1, kvHeads * D]),
+    dqkv: alloc("dqkv", [T, (heads + 2 * kvHeads) * D]),
     dz: alloc("dz", [T, R]),
-    zero: alloc("zero", [T, Math.max(C, heads * D)]),
+    zero: alloc("zero", [T, C]),
   };
 }
 

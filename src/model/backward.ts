@@ -13,13 +13,13 @@ import { rmsNormBackward } from "../kernels/rms_norm_backward.ts";
 import { ropeBackward } from "../kernels/rope_backward.ts";
 import { swiglu } from "../kernels/swiglu.ts";
 import { swigluBackward } from "../kernels/swiglu_backward.ts";
-import { type Activations, type BackwardScratch, type LayerActivations, rowsOf, shaped } from "./activations.ts";
+import { type Activations, type BackwardScratch, type LayerActivations, rowsOf } from "./activations.ts";
 import { attentionHalf, feedForwardHalf, normMid, type Pass } from "./forward.ts";
-import type { Adapter, LoraPair } from "./lora.ts";
-import { type Matrix, multiplyBackward } from "./matrix.ts";
+import type { Adapter } from "./lora.ts";
+import { multiplyBackward, rowsIn } from "./matrix.ts";
 import type { Model } from "./model.ts";
 import type { PassSize } from "./pack.ts";
-import type { Projection } from "./weight_shapes.ts";
+import { type LayerMatrix, matrixParts } from "./weight_shapes.ts";
 
 /**
  * Adds the gradients of A and B to the adapter's arena. `dhidden` [T, C] is the gradient of the final norm's output; the
@@ -35,7 +35,7 @@ export function backward(gpu: Gpu, model: Model, adapter: Adapter, activations: 
   const dmid = view(scratch.dmid);
   const dnormed = view(scratch.dnormed);
   const [normed, rstd, gated] = [view(activations.normed), view(activations.rstd), view(activations.gated)];
-  const zero = shaped(scratch.zero, [size.tokens, config.C]);
+  const zero = view(scratch.zero);
 
   rmsNormBackward(
     gpu,
@@ -45,38 +45,25 @@ export function backward(gpu: Gpu, model: Model, adapter: Adapter, activations: 
   for (let i = config.layers - 1; i >= 0; i--) {
     const weights = model.layers[i]!;
     const a = activations.layers[i]!;
-    const lora = adapter.layers[i]!;
-    const project = (name: Projection, dy: Tensor, x: Tensor, dinput: Tensor, accumulate = false) =>
-      projectionBackward(gpu, weights[name].matrix, lora[name], adapter.scale, {
-        dy: view(dy),
-        x,
-        z: view(a.z[name]),
-        dz: view(scratch.dz),
-        dx: view(dinput),
-        accumulate,
-      });
+    const project = (name: LayerMatrix, dy: Tensor, x: Tensor, dinput: Tensor) =>
+      projectBackward(pass, i, name, { dy, x, dx: view(dinput), dz: view(scratch.dz) });
 
     recompute(pass, i);
     project("down_proj", dx, gated, scratch.dgated);
-    swigluBackward(
-      gpu,
-      { gate: view(a.gate), up: view(a.up), dy: view(scratch.dgated) },
-      { dgate: view(scratch.dgate), dup: view(scratch.dup) },
-    );
-    project("up_proj", scratch.dup, normed, dnormed);
-    project("gate_proj", scratch.dgate, normed, dnormed, true);
+    const dgate_up = view(scratch.dgateUp);
+    swigluBackward(gpu, { gate_up: view(a.gateUp), dy: view(scratch.dgated) }, { dgate_up });
+    project("gate_up_proj", dgate_up, normed, dnormed);
     rmsNormBackward(gpu, { x: view(a.mid), weight: weights.postAttentionNorm, rstd, dy: dnormed, residual: dx }, { dx: dmid });
 
     project("o_proj", dmid, view(a.attended), scratch.dattended);
     attentionBackward(gpu, model, activations, a, scratch, size);
-    const queries = { dy: view(scratch.dq), raw: view(a.qRaw), norm: weights.qNorm, rstd: a.rstdQ, heads: config.heads };
-    rotateBackward(gpu, model, activations, queries, view(scratch.dqNormed), view(scratch.dqRaw));
-    const keys = { dy: view(scratch.dk), raw: view(a.kRaw), norm: weights.kNorm, rstd: a.rstdK, heads: config.kvHeads };
-    rotateBackward(gpu, model, activations, keys, view(scratch.dkNormed), view(scratch.dkRaw));
+    const dqkv = view(scratch.dqkv);
+    const heads = { dq: view(scratch.dq), dk: view(scratch.dk), dv: view(scratch.dv) };
+    const norms = weights.headNorms;
+    const rotated = { qkv: norms && view(a.qkv), norms, positions: view(activations.positions), rotary: model.rotary };
+    ropeBackward(gpu, { ...heads, ...rotated }, { dqkv }, config);
     rmsNorm(gpu, { x: view(a.x), weight: weights.inputNorm }, { y: normed, rstd }, config.normEps);
-    project("v_proj", scratch.dv, normed, dnormed);
-    project("k_proj", scratch.dkRaw, normed, dnormed, true);
-    project("q_proj", scratch.dqRaw, normed, dnormed, true);
+    project("qkv_proj", dqkv, normed, dnormed);
     if (i === 0) return; // nothing trainable lies before the first layer's projections
     rmsNormBackward(gpu, { x: view(a.x), weight: weights.inputNorm, rstd, dy: dnormed, residual: dmid }, { dx });
   }
@@ -85,12 +72,11 @@ export function backward(gpu: Gpu, model: Model, adapter: Adapter, activations: 
 /** What layer i's gradients read and its checkpoint did not keep, from `x` or `mid` to the feed-forward's `normed` and `gated`. */
 function recompute(pass: Pass, i: number): void {
   const { gpu, activations, size } = pass;
-  const { gate, up } = activations.layers[i]!;
   if (activations.checkpoint === "layer-inputs") attentionHalf(pass, i);
   if (activations.checkpoint === "all") {
     normMid(pass, i);
     const view = (t: Tensor) => rowsOf(t, size.tokens);
-    swiglu(gpu, { gate: view(gate), up: view(up) }, { y: view(activations.gated) });
+    swiglu(gpu, { gate_up: view(activations.layers[i]!.gateUp) }, { y: view(activations.gated) });
   } else {
     feedForwardHalf(pass, i);
   }
@@ -99,26 +85,29 @@ function recompute(pass: Pass, i: number): void {
 interface ProjectionGradients {
   readonly dy: Tensor; // [T, out]
   readonly x: Tensor; // [T, in]
-  readonly z: Tensor; // [T, R] = x Aᵀ
-  readonly dz: Tensor; // [T, R] scratch
   readonly dx: Tensor; // [T, in]
-  readonly accumulate: boolean;
+  readonly dz: Tensor; // [T, R] scratch
 }
 
-/** dx (+)= dy W; with LoRA dz = scale * dy B, dx += dz A, dA += dzᵀ x, dB += scale * dyᵀ z. */
-function projectionBackward(
-  gpu: Gpu,
-  matrix: Matrix,
-  lora: LoraPair | undefined,
-  scale: number,
-  { dy, x, z, dz, dx, accumulate }: ProjectionGradients,
+/** dx = dy W; with LoRA, for the columns of each projection, dz = scale * dy B, dx += dz A, dA += dzᵀ x, dB += scale * dyᵀ z. */
+function projectBackward(
+  { gpu, model, adapter, activations, size }: Pass & { readonly adapter: Adapter },
+  i: number,
+  name: LayerMatrix,
+  { dy, x, dx, dz }: ProjectionGradients,
 ): void {
-  multiplyBackward(gpu, { dy, matrix }, { dx }, { accumulate });
-  if (!lora) return;
-  linearBackward(gpu, { dy, weight: lora.B }, { dx: dz }, { scale });
-  linearBackward(gpu, { dy: dz, weight: lora.A }, { dx }, { accumulate: true });
-  linearWeightBackward(gpu, { dy: dz, x }, { dweight: lora.dA });
-  linearWeightBackward(gpu, { dy, x: z }, { dweight: lora.dB }, scale);
+  const { matrix } = model.layers[i]![name];
+  multiplyBackward(gpu, { dy, matrix }, { dx });
+  for (const { projection, first } of matrixParts(model.config, name)) {
+    const lora = adapter.layers[i]![projection];
+    if (!lora) continue;
+    const z = rowsOf(activations.layers[i]!.z[projection], size.tokens);
+    const columns = { scale: adapter.scale, shard: { first, rows: rowsIn(matrix) } };
+    linearBackward(gpu, { dy, weight: lora.B }, { dx: dz }, columns);
+    linearBackward(gpu, { dy: dz, weight: lora.A }, { dx }, { accumulate: true });
+    linearWeightBackward(gpu, { dy: dz, x }, { dweight: lora.dA });
+    linearWeightBackward(gpu, { dy, x: z }, { dweight: lora.dB }, columns);
+  }
 }
 
 function attentionBackward(
@@ -136,34 +125,4 @@ function attentionBackward(
   attentionBackwardQuery(gpu, { q, k, v, d_o, stats, spans: view(activations.spans) }, { dq: view(scratch.dq) }, D, keys);
   const readers = view(activations.readers);
   attentionBackwardKeyValue(gpu, { q, k, v, d_o, stats, readers }, { dk: view(scratch.dk), dv: view(scratch.dv) }, D, keys);
-}
-
-interface HeadGradients {
-  readonly dy: Tensor; // [T, heads * D] gradient of the rotated heads
-  readonly raw: Tensor; // [T, heads * D] before norm and rope
-  readonly norm: Tensor | null;
-  readonly rstd: Tensor;
-  readonly heads: number;
-}
-
-/** Back through rope, then through Qwen3's norm over each head where there is one. */
-function rotateBackward(
-  gpu: Gpu,
-  { config, rotary }: Model,
-  activations: Activations,
-  { dy, raw, norm, rstd, heads }: HeadGradients,
-  dnormed: Tensor,
-  draw: Tensor,
-): void {
-  const [T = 0] = raw.shape;
-  const positions = rowsOf(activations.positions, T);
-  ropeBackward(gpu, { dy, positions, rotary }, { dx: norm ? dnormed : draw });
-  if (!norm) return;
-  const perHead = (t: Tensor) => shaped(t, [T * heads, config.headSize]);
-  const zero = perHead(activations.backward!.zero);
-  rmsNormBackward(
-    gpu,
-    { x: perHead(raw), weight: norm, rstd: shaped(rstd, [T * heads]), dy: perHead(dnormed), residual: zero },
-    { dx: perHead(draw) },
-  );
 }

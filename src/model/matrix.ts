@@ -28,17 +28,17 @@ type Product = Pick<LinearOptions, "scale" | "accumulate">;
 /** Rows of the matrix. */
 export const rowsIn = (matrix: Matrix): number => matrix.reduce((sum, { data }) => sum + data.shape[0]!, 0);
 
-/** y [rows, N] = x [rows, K] matrixᵀ + bias [N]. */
+/** y [rows, N] = x [rows, K] matrixᵀ + bias [N] + residual [rows, N]. */
 export function multiply(
   gpu: Gpu,
-  { x, matrix, bias = null }: { x: Tensor; matrix: Matrix; bias?: Tensor | null },
+  { x, matrix, bias = null, residual = null }: { x: Tensor; matrix: Matrix; bias?: Tensor | null; residual?: Tensor | null },
   { y }: { y: Tensor },
   options: Product = {},
 ): void {
   const rows = rowsIn(matrix);
   let first = 0;
   for (const { data, scales } of matrix) {
-    linearInTiles(gpu, { x, weight: data, scales, bias }, y, { ...options, shard: { first, rows } });
+    linearInTiles(gpu, { x, weight: data, scales, bias, residual }, y, { ...options, shard: { first, rows } });
     first += data.shape[0]!;
   }
 }

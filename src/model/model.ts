@@ -8,8 +8,8 @@ import { type ModelFiles, readJson } from "./files.ts";
 import type { Matrix } from "./matrix.ts";
 import { loadTokenizer, type Tokenizer } from "./tokenizer.ts";
 import { Upload } from "./upload.ts";
-import { type MatrixPlan, matrixPlans, type WeightDtype } from "./weight_plan.ts";
-import { PROJECTIONS, type Projection, projectionPath, weightShapes } from "./weight_shapes.ts";
+import { headNormsName, layerMatrixName, type MatrixPlan, matrixPlans, vectorPlans, type WeightDtype } from "./weight_plan.ts";
+import { LAYER_MATRICES, type LayerMatrix, weightShapes } from "./weight_shapes.ts";
 import { openWeights, type WeightFile } from "./weights.ts";
 
 export interface Linear {
@@ -17,11 +17,10 @@ export interface Linear {
   readonly bias: Tensor | null; // [out]
 }
 
-export type LayerWeights = Readonly<Record<Projection, Linear>> & {
+export type LayerWeights = Readonly<Record<LayerMatrix, Linear>> & {
   readonly inputNorm: Tensor; // [C]
   readonly postAttentionNorm: Tensor; // [C]
-  readonly qNorm: Tensor | null; // [D], Qwen3
-  readonly kNorm: Tensor | null; // [D], Qwen3
+  readonly headNorms: Tensor | null; // [2, D] for q and k, Qwen3
 };
 
 export interface Model {
@@ -90,15 +89,19 @@ interface Loading {
 
 async function readWeights(gpu: Gpu, { files, config, tokenizer, file, plans, upload, options }: Loading): Promise<Model> {
   const { dtype, onProgress, signal } = options;
-  const shapes = weightShapes(config);
   const matrices = new Map<string, Matrix>();
   const vectors = new Map<string, Tensor>();
-  for (const [name, shape] of shapes) {
+  const planned = vectorPlans(config);
+  const progress = () => onProgress?.(matrices.size + vectors.size, plans.size + planned.size);
+  for (const [name, plan] of plans) {
     signal?.throwIfAborted();
-    const plan = plans.get(name);
-    if (plan) matrices.set(name, await upload.matrix(plan));
-    else vectors.set(name, await upload.vector(name, shape, dtype));
-    onProgress?.(matrices.size + vectors.size, shapes.size);
+    matrices.set(name, await upload.matrix(plan));
+    progress();
+  }
+  for (const [name, plan] of planned) {
+    signal?.throwIfAborted();
+    vectors.set(name, await upload.vector(plan, dtype));
+    progress();
   }
   const rotary = await upload.values("rotary", [positions(config), config.headSize], rotaryTable(config));
   const embedding = matrices.get("model.embed_tokens.weight")!;
@@ -110,31 +113,27 @@ async function readWeights(gpu: Gpu, { files, config, tokenizer, file, plans, up
     tokenizer,
     dtype,
     sha256: await file.sha256(),
-    parameters: [...shapes.values()].reduce((sum, shape) => sum + numel(shape), 0),
+    parameters: [...weightShapes(config).values()].reduce((sum, shape) => sum + numel(shape), 0),
     embedding,
     head: config.tied ? embedding : matrices.get("lm_head.weight")!,
     norm,
     rotary,
-    layers: Array.from({ length: config.layers }, (_, i) => layerWeights(matrices, vectors, `model.layers.${i}`)),
+    layers: Array.from({ length: config.layers }, (_, i) => layerWeights(matrices, vectors, i)),
   };
 }
 
-function layerWeights(matrices: ReadonlyMap<string, Matrix>, vectors: ReadonlyMap<string, Tensor>, prefix: string): LayerWeights {
-  const linear = (projection: Projection): Linear => {
-    const name = `${prefix}.${projectionPath(projection)}`;
-    return { matrix: matrices.get(`${name}.weight`)!, bias: vectors.get(`${name}.bias`) ?? null };
-  };
+function layerWeights(matrices: ReadonlyMap<string, Matrix>, vectors: ReadonlyMap<string, Tensor>, i: number): LayerWeights {
+  const linear = (matrix: LayerMatrix): Linear => ({
+    matrix: matrices.get(layerMatrixName(i, matrix))!,
+    bias: vectors.get(layerMatrixName(i, matrix, "bias")) ?? null,
+  });
   return {
-    inputNorm: vectors.get(`${prefix}.input_layernorm.weight`)!,
-    q_proj: linear("q_proj"),
-    k_proj: linear("k_proj"),
-    v_proj: linear("v_proj"),
-    qNorm: vectors.get(`${prefix}.self_attn.q_norm.weight`) ?? null,
-    kNorm: vectors.get(`${prefix}.self_attn.k_norm.weight`) ?? null,
+    inputNorm: vectors.get(`model.layers.${i}.input_layernorm.weight`)!,
+    qkv_proj: linear("qkv_proj"),
+    headNorms: vectors.get(headNormsName(i)) ?? null,
     o_proj: linear("o_proj"),
-    postAttentionNorm: vectors.get(`${prefix}.post_attention_layernorm.weight`)!,
-    gate_proj: linear("gate_proj"),
-    up_proj: linear("up_proj"),
+    postAttentionNorm: vectors.get(`model.layers.${i}.post_attention_layernorm.weight`)!,
+    gate_up_proj: linear("gate_up_proj"),
     down_proj: linear("down_proj"),
   };
 }
@@ -158,8 +157,8 @@ function rotaryTable(config: ModelConfig): Float32Array {
 export function modelTensors({ embedding, head, norm, rotary, layers }: Model): Tensor[] {
   const all: (Tensor | null)[] = [...matrixTensors(embedding), ...matrixTensors(head), norm, rotary];
   for (const layer of layers) {
-    all.push(layer.inputNorm, layer.postAttentionNorm, layer.qNorm, layer.kNorm);
-    for (const projection of PROJECTIONS) all.push(...matrixTensors(layer[projection].matrix), layer[projection].bias);
+    all.push(layer.inputNorm, layer.postAttentionNorm, layer.headNorms);
+    for (const name of LAYER_MATRICES) all.push(...matrixTensors(layer[name].matrix), layer[name].bias);
   }
   return [...new Set(all)].filter((t) => t !== null);
 }

@@ -7,7 +7,7 @@ import { InputError } from "../input_error.ts";
 import type { Matrix, Weight } from "./matrix.ts";
 import { quantize } from "./quantize.ts";
 import { f16BitsToF32 } from "./safetensors.ts";
-import type { MatrixPlan, Shard, WeightDtype } from "./weight_plan.ts";
+import type { MatrixPlan, Shard, StoredPart, VectorPlan, WeightDtype } from "./weight_plan.ts";
 import type { WeightFile } from "./weights.ts";
 
 /** Values that are read and converted at once: 16 MiB as f32. */
@@ -32,10 +32,14 @@ export class Upload {
     for (const tensor of this.#loaded.splice(0)) this.#gpu.free(tensor);
   }
 
-  /** A norm's weights or a bias: f32 whatever the dtype, with f16's values where that is asked for. */
-  async vector(name: string, shape: readonly number[], dtype: WeightDtype): Promise<Tensor> {
-    const values = dtype === "f16" ? f16BitsToF32(await this.#file.readF16(name, shape)) : await this.#file.readF32(name, shape);
-    return this.values(name, shape, values);
+  /** Norms' weights or biases: f32 whatever the dtype, with f16's values where that is asked for. */
+  async vector({ name, parts, shape }: VectorPlan, dtype: WeightDtype): Promise<Tensor> {
+    const values: number[] = [];
+    for (const part of parts) {
+      const halves = dtype === "f16" && f16BitsToF32(await this.#file.readF16(part.name, part.shape));
+      values.push(...(halves || (await this.#file.readF32(part.name, part.shape))));
+    }
+    return this.values(name, shape, Float32Array.from(values));
   }
 
   /** Values that are in no file. */
@@ -51,20 +55,18 @@ export class Upload {
     return matrix;
   }
 
-  async #shard({ name, shape, dtype }: MatrixPlan, { first, rows }: Shard): Promise<Weight> {
+  async #shard({ name, parts, shape, dtype }: MatrixPlan, { first, rows }: Shard): Promise<Weight> {
     const columns = shape[1];
     const quantised = dtype === "int8" || dtype === "int4";
     const data = await this.#alloc(name, [rows, columns], dtype);
     const scales = quantised ? await this.#alloc(`${name} scales`, [rows, columns / GROUP], "f32") : null;
-    const chunkRows = Math.max(1, Math.floor(CHUNK_VALUES / columns));
-    for (let row = 0; row < rows; row += chunkRows) {
-      const range = [first + row, first + Math.min(row + chunkRows, rows)] as const;
+    for (const { part, from, to, row } of chunksOf(parts, first, rows, Math.max(1, Math.floor(CHUNK_VALUES / columns)))) {
       const at = bytesOf([row, columns], dtype);
       if (dtype === "f16") {
-        await this.#write(data, at, await this.#file.readF16(name, shape, range));
+        await this.#write(data, at, await this.#file.readF16(part.name, part.shape, [from, to]));
         continue;
       }
-      const values = await this.#file.readF32(name, shape, range);
+      const values = await this.#file.readF32(part.name, part.shape, [from, to]);
       if (!scales || !quantised) {
         await this.#write(data, at, values);
         continue;
@@ -93,6 +95,29 @@ export class Upload {
     await this.#gpu.device.queue.onSubmittedWorkDone();
     this.#inFlight = 0;
   }
+}
+
+interface Chunk {
+  readonly part: StoredPart;
+  /** Rows of the part. */
+  readonly from: number;
+  readonly to: number;
+  /** The row of the shard that the first of them becomes. */
+  readonly row: number;
+}
+
+/** A shard's rows, at most `chunkRows` of one part at a time. */
+function chunksOf(parts: readonly StoredPart[], first: number, rows: number, chunkRows: number): Chunk[] {
+  const chunks: Chunk[] = [];
+  let start = 0; // of the part, in the whole matrix
+  for (const part of parts) {
+    const end = Math.min(part.shape[0]!, first + rows - start);
+    for (let from = Math.max(0, first - start); from < end; from += chunkRows) {
+      chunks.push({ part, from, to: Math.min(from + chunkRows, end), row: start + from - first });
+    }
+    start += part.shape[0]!;
+  }
+  return chunks;
 }
 
 /** Halves as the words that hold two each; an odd number of them gets a zero behind. */

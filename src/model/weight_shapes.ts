@@ -10,6 +10,35 @@ export function isProjection(name: string): name is Projection {
   return PROJECTIONS.some((projection) => projection === name);
 }
 
+/** The matrices of a block, in the order of the forward pass. */
+export const LAYER_MATRICES = ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"] as const;
+export type LayerMatrix = (typeof LAYER_MATRICES)[number];
+
+/** Projections of the same input lie in one matrix, their rows one behind another. */
+export const PROJECTIONS_OF: Readonly<Record<LayerMatrix, readonly [Projection, ...Projection[]]>> = {
+  qkv_proj: ["q_proj", "k_proj", "v_proj"],
+  o_proj: ["o_proj"],
+  gate_up_proj: ["gate_proj", "up_proj"],
+  down_proj: ["down_proj"],
+};
+
+/** Where a projection's rows lie in its matrix. */
+export interface MatrixPart {
+  readonly projection: Projection;
+  readonly first: number;
+  readonly rows: number;
+}
+
+/** The projections of one of a block's matrices, in the order of their rows. */
+export function matrixParts(config: ModelConfig, matrix: LayerMatrix): MatrixPart[] {
+  let first = 0;
+  return PROJECTIONS_OF[matrix].map((projection) => {
+    const [rows] = projectionShape(config, projection);
+    first += rows;
+    return { projection, first: first - rows, rows };
+  });
+}
+
 /** A projection's path inside its layer: "self_attn.q_proj". */
 export function projectionPath(projection: Projection): string {
   const inMlp = projection === "gate_proj" || projection === "up_proj" || projection === "down_proj";

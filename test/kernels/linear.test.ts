@@ -26,6 +26,15 @@ for (const [rows, K, N] of [
     linear(gpu, { ...tensors, bias: input("bias", [N], bias) }, { y: biased });
     expectClose("y with bias", await gpu.read(biased), reference(x, weight, bias, K, N));
 
+    const residual = randomNormal("residual", rows * N);
+    const beside = output("y", [rows, N]);
+    linear(gpu, { ...tensors, residual: input("residual", [rows, N], residual) }, { y: beside });
+    expectClose(
+      "y with a residual",
+      await gpu.read(beside),
+      reference(x, weight, null, K, N).map((v, i) => v + residual[i]!),
+    );
+
     const start = randomNormal("start", rows * N);
     const added = output("y", [rows, N], "f32", start);
     linear(gpu, tensors, { y: added }, { scale: 0.5, accumulate: true });

@@ -17,11 +17,17 @@ for (const [rows, K, N] of [
   [130, 96, 131],
 ] as const) {
   gpuTest(`linear_tiled [${rows}, ${K}] x [${N}, ${K}]: the bits of linear in every tile`, async ({ gpu, input, output }) => {
-    const values = { x: randomNormal("x", rows * K), weight: randomNormal("weight", N * K), bias: randomNormal("bias", N) };
+    const values = {
+      x: randomNormal("x", rows * K),
+      weight: randomNormal("weight", N * K),
+      bias: randomNormal("bias", N),
+      residual: randomNormal("residual", rows * N),
+    };
     const tensors = {
       x: input("x", [rows, K], values.x),
       weight: input("weight", [N, K], values.weight),
       bias: input("bias", [N], values.bias),
+      residual: input("residual", [rows, N], values.residual),
     };
     const start = randomNormal("start", rows * N);
     const plain = output("plain", [rows, N], "f32", start);
@@ -35,7 +41,7 @@ for (const [rows, K, N] of [
       expectClose(
         "y",
         got,
-        product.map((v, i) => v + start[i]!),
+        product.map((v, i) => v + values.residual[i]! + start[i]!),
       );
       expect(got, JSON.stringify(tile)).toEqual(want);
     }

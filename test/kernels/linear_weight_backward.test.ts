@@ -15,7 +15,7 @@ for (const [rows, K, N] of [
     const x = randomNormal("x", rows * K);
     const start = randomNormal("start", N * K);
     const dweight = output("dweight", [N, K], "f32", start);
-    linearWeightBackward(gpu, { dy: input("dy", [rows, N], dy), x: input("x", [rows, K], x) }, { dweight }, 0.5);
+    linearWeightBackward(gpu, { dy: input("dy", [rows, N], dy), x: input("x", [rows, K], x) }, { dweight }, { scale: 0.5 });
     const product = reference(dy, x, K, N, 0.5);
     expectClose(
       "dweight",
@@ -24,6 +24,17 @@ for (const [rows, K, N] of [
     );
   });
 }
+
+gpuTest("linear_weight_backward reads the columns of a shard", async ({ gpu, input, output }) => {
+  const [rows, K, N, first, all] = [9, 8, 5, 2, 11];
+  const dy = randomNormal("dy", rows * all);
+  const x = randomNormal("x", rows * K);
+  const dweight = output("dweight", [N, K], "f32", new Float32Array(N * K));
+  const tensors = { dy: input("dy", [rows, all], dy), x: input("x", [rows, K], x) };
+  linearWeightBackward(gpu, tensors, { dweight }, { shard: { first, rows: all } });
+  const own = dy.filter((_, i) => i % all >= first && i % all < first + N);
+  expectClose("dweight", await gpu.read(dweight), reference(own, x, K, N));
+});
 
 test("the reference agrees with finite differences", () => {
   const [rows, K, N] = [3, 4, 2];

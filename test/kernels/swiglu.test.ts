@@ -1,5 +1,5 @@
 import { swiglu } from "../../src/kernels/swiglu.ts";
-import { expectClose, gpuTest, randomNormal } from "../gpu.ts";
+import { expectClose, gpuTest, randomNormal, sideBySide } from "../gpu.ts";
 import { swiglu as reference } from "../reference/swiglu.ts";
 
 for (const [T, F] of [
@@ -12,7 +12,7 @@ for (const [T, F] of [
     const gate = randomNormal("gate", T * F, 4);
     const up = randomNormal("up", T * F);
     const y = output("y", [T, F]);
-    swiglu(gpu, { gate: input("gate", [T, F], gate), up: input("up", [T, F], up) }, { y });
+    swiglu(gpu, { gate_up: input("gate and up", [T, 2 * F], sideBySide(gate, up, F)) }, { y });
     expectClose("y", await gpu.read(y), reference(gate, up));
   });
 }
@@ -20,7 +20,7 @@ for (const [T, F] of [
 gpuTest("swiglu of a very large gate is the gate or nothing, never NaN", async ({ gpu, input, output }) => {
   const gate = Float32Array.of(-3e38, -1000, -90, 90, 1000, 3e38);
   const y = output("y", [1, 6]);
-  swiglu(gpu, { gate: input("gate", [1, 6], gate), up: input("up", [1, 6], new Float32Array(6).fill(1)) }, { y });
+  swiglu(gpu, { gate_up: input("gate and up", [1, 12], sideBySide(gate, new Float32Array(6).fill(1), 6)) }, { y });
   expectClose(
     "y",
     Array.from(await gpu.read(y)).map((v) => v / 1e30),

@@ -122,7 +122,7 @@ describe("a model of the true 0.5B shape, two layers", () => {
       ["int8", 149_796],
       ["int8", 2140],
     ]);
-    expect(model.layers[0]!.up_proj.matrix.map(({ data }) => data.dtype)).toEqual(["int4"]);
+    expect(model.layers[0]!.gate_up_proj.matrix.map(({ data }) => data.dtype)).toEqual(["int4"]);
     expect(model.head).toBe(model.embedding);
     expect(model.parameters).toBe(136_134_656 + 896 + 2 * 14_912_384);
     expect(most).toBeLessThan(300e6);
