@@ -1,9 +1,10 @@
-// npm run speed: measures with `errata bench` and writes docs/results/speed.md, a section for each adapter; other adapters' sections stay.
-// An adapter that computes on the processor gets one layer of the 0.5B shape: all 24 would take an hour. `npm run speed -- gemm step` measures these alone, in processor time with --processor-time.
-import { execFileSync } from "node:child_process";
+// npm run speed: measures with what `errata bench` is made of and writes docs/results/speed.md, a section for each adapter; other sections stay. One
+// device and one compilation serve all of an adapter's benchmarks. `npm run speed -- gemm step` measures these alone, in processor time with
+// --processor-time. Judging and growth need no adapter: `npm run speed -- gemm attention head step sample` leaves them out for a second adapter.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { openModules } from "./modules.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const file = join(root, "docs", "results", "speed.md");
@@ -12,8 +13,10 @@ const HEAD = `# Speed
 
 Written by \`npm run speed\`. "of product" is the share of the run's fastest product; what lies beside the figures was measured in the same run. Operations are
 counted from the shapes: attention's backward pass as five products. "Processor time" is what all threads of the process spent together, on a machine with
-other work: a second of it is half a second on two idle cores. Weights are random, float32. Goals and what was missed: [log.md](../log.md), "Speed".
+other work: a second of it is half a second on two idle cores. Weights are random, float32. One layer of 24 comes with a 24th of the vocabulary, so that products,
+attention and head keep their shares of a step. Goals and what was missed: [log.md](../log.md), "Speed".
 `;
+const NO_ADAPTER = "Without an adapter";
 
 /**
  * The benchmarks of an adapter, by title.
@@ -21,42 +24,78 @@ other work: a second of it is half a second on two idle cores. Weights are rando
  * @returns {[title: string, args: string[]][]}
  */
 function benchmarks(software) {
-  const some = software ? ["--layers", "1", "--prompt", "128", "--answer", "64"] : [];
+  const demo = ["--model-shape", "demo"];
   return [
-    ["Products, against jax-js", ["gemm", "--tokens", software ? "128" : "128,512", "--peer", "jax-js"]],
-    ["Attention of a layer", ["attention", ...some]],
-    ["The head", software ? ["head", "--layers", "1", "--rows", "16"] : ["head"]],
-    [software ? "A training step, one layer of 24" : "A training step", ["step", ...some]],
-    ["A training step of the embedded model", ["step", "--model-shape", "demo", "--pairs", "8", "--prompt", "64", "--answer", "24"]],
-    ["Sampling with the embedded model", ["sample", "--model-shape", "demo", "--prompt", "64", "--answer", "24"]],
-    ["Judging", ["judge"]],
+    ["Products, against jax-js", ["gemm", "--peer", "jax-js"]],
+    ["Attention of a layer", ["attention"]],
+    ["The head", ["head"]],
+    [software ? "A training step, one layer of 24" : "A training step", ["step", "--profile"]],
+    ["A training step of the embedded model", ["step", ...demo, "--profile"]],
+    ["A step by the number of its pairs", ["step", ...demo, "--pairs", "1,2,4,8,16,32"]],
+    ["A step by the length of its prompts", ["step", ...demo, "--pairs", "2", "--prompt", "32,64,128,256,384"]],
+    ["Sampling with the embedded model", ["sample", ...demo]],
+    .../** @type {[string, string[]][]} */ (software ? [] : [["Sampling at the 0.5B shape", ["sample", "--dtype", "f16"]]]),
   ];
 }
 
 const words = process.argv.slice(2);
 const processorTime = words.includes("--processor-time");
-const clock = processorTime ? ["--import", join(root, "scripts", "processor_clock.mjs")] : [];
-
-/** @param {string[]} args */
-const errata = (args) =>
-  execFileSync(process.execPath, [...clock, join(root, "bin", "errata.mjs"), "bench", ...args], {
-    cwd: root,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-
+if (processorTime) await import("./processor_clock.mjs");
 const wanted = words.filter((word) => !word.startsWith("--"));
-const { adapter } = JSON.parse(errata(["gemm", "--model-shape", "demo", "--tokens", "16", "--json"]));
-const description = adapter.description || `${adapter.vendor} ${adapter.architecture}`;
-const name = processorTime ? `${description}, processor time` : description;
-const software = /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${adapter.architecture} ${name}`);
+const isWanted = (/** @type {string} */ subject) => wanted.length === 0 || wanted.includes(subject);
 
-const parts = sectionOf(name);
-for (const [title, args] of benchmarks(software)) {
-  if (wanted.length > 0 && !wanted.includes(args[0])) continue;
-  process.stderr.write(`bench ${args.join(" ")}\n`);
-  parts.set(title, `\`errata bench ${args.join(" ")}\`\n\n${errata(args).trim()}\n`);
-  writeSection(name, parts);
+const modules = await openModules();
+const { benchCommand, describeMachine, measure, openMachine, table } = await modules.import("/src/cli/bench_command.ts");
+const { readFlags } = await modules.import("/src/cli/flags.ts");
+const { openProgress } = await modules.import("/src/cli/progress.ts");
+const progress = openProgress(process.stderr);
+
+if (benchmarks(true).some(([, [subject = ""]]) => isWanted(subject))) await measureAdapter();
+if (isWanted("judge")) {
+  const rows = await measure(null, "judge", readFlags("bench", benchCommand.flags, []), progress);
+  keep(named(NO_ADAPTER), "Judging", `\`errata bench judge\`\n\n${table(rows).join("\n")}`);
+}
+if (isWanted("growth")) {
+  const { measureGrowth } = await modules.import("/scripts/growth.ts");
+  const { markdown, missed } = await measureGrowth((/** @type {string} */ what) => progress.say(what));
+  keep(
+    named(NO_ADAPTER),
+    "Growth of a run's own work with its answers",
+    `Seconds of a whole run with stand-ins for model and sandbox, on disk.\n\n${markdown}`,
+  );
+  for (const miss of missed) progress.say(`missed: ${miss}`);
+}
+process.exit(0); // Dawn would keep the process alive
+
+async function measureAdapter() {
+  const machine = await openMachine(progress);
+  const { description, vendor, architecture } = machine.adapter;
+  for (const [title, [subject = "", ...args]] of benchmarks(machine.gpu.software)) {
+    if (!isWanted(subject)) continue;
+    progress.say(`bench ${subject} ${args.join(" ")}`);
+    const rows = await measure(machine, subject, readFlags("bench", benchCommand.flags, args), progress);
+    const command = ["errata bench", subject, ...args].join(" ");
+    keep(
+      named(description || `${vendor} ${architecture}`),
+      title,
+      `\`${command}\`\n\n${describeMachine(machine)}\n\n${table(rows).join("\n")}`,
+    );
+  }
+}
+
+/** @param {string} name */
+function named(name) {
+  return processorTime ? `${name}, processor time` : name;
+}
+
+/**
+ * Puts a part in its place; all others stay.
+ * @param {string} section
+ * @param {string} title
+ * @param {string} text
+ */
+function keep(section, title, text) {
+  writeSection(section, sectionOf(section).set(title, text));
 }
 
 /**
