@@ -15,6 +15,7 @@ import { PlaybackBar } from "./recorded/playback_bar.tsx";
 import { ResultPanel } from "./result_panel.tsx";
 import { useSession } from "./session.ts";
 import { StatusBar } from "./status_bar.tsx";
+import { WatchBar } from "./watch_bar.tsx";
 import { Welcome } from "./welcome.tsx";
 
 function Announcer() {
@@ -66,6 +67,7 @@ export function App() {
       {shows("transport") ? <Header /> : null}
       {step && <LessonPanel />}
       <Notices />
+      {step === null && <WatchBar />}
       {shows("playback") && <PlaybackBar />}
       <CurrentView shows={shows} />
       <StatusBar />

@@ -103,6 +103,7 @@ function Settings() {
 /** What the one big button does now; a recorded run has buttons of its own, and leaves it to the live one. */
 function mainLabel(session: Session): string {
   if (session.source.value === "recorded") return session.state.value === "loading" ? "Opening the GPU …" : "Train it live";
+  if (session.source.value === "watched" && !session.startable.value && session.state.value === "ready") return "Watching";
   const labels = { loading: "Loading …", ready: "Start", running: "Pause", paused: "Resume", finished: "Start again", failed: "Start" };
   return labels[session.state.value];
 }
@@ -110,7 +111,7 @@ function mainLabel(session: Session): string {
 function Transport() {
   const session = useSession();
   const state = session.state.value;
-  const startable = session.workbench.model.value !== null && state !== "loading";
+  const startable = session.startable.value || session.busy.value;
   const recorded = session.source.value === "recorded";
   const press = () => (recorded ? session.start() : session.toggle());
   return (

@@ -3,6 +3,7 @@ import { effect } from "@preact/signals";
 import { render } from "preact";
 import { InputError } from "../input_error.ts";
 import type { RunEvent } from "../records.ts";
+import { RUN_LOCK } from "../worker/protocol.ts";
 import { App } from "./app.tsx";
 import { filesOfDrop } from "./dropped_files.ts";
 import { type KeyAction, keyAction } from "./keys.ts";
@@ -19,6 +20,9 @@ import "./style/views.css";
 
 /** A run is drawn again at most every so many ms: on a software adapter page and engine share the processor. */
 const REDRAW_MS = 80;
+
+/** Its number grows with what tabs tell one another: pages of two versions do not. */
+const CHANNEL = "errata run 1";
 
 declare global {
   interface Window {
@@ -42,6 +46,11 @@ function listenToKeys(session: Session): void {
     event.preventDefault();
     obeyKey(session, action);
   });
+}
+
+async function isTraining(): Promise<boolean> {
+  const { held } = await navigator.locks.query();
+  return held?.some(({ name }) => name === RUN_LOCK) ?? false;
 }
 
 async function fetchBytes(path: string): Promise<Uint8Array> {
@@ -88,6 +97,8 @@ export async function mountPage(engine: Pick<Surroundings, "connect" | "openSand
       base: document.baseURI,
       fetchBytes,
       nowMs: () => performance.now(),
+      channel: new BroadcastChannel(CHANNEL),
+      isTraining,
       query: () => location.search,
       setQuery: (query) => history.replaceState(null, "", query + location.hash),
     },
@@ -109,7 +120,8 @@ export async function mountPage(engine: Pick<Surroundings, "connect" | "openSand
     </SessionProvider>,
     root,
   );
-  if (!config.autostart && config.lesson === null) await session.playRecording(FIRST_RECORDING);
+  const watches = config.lesson === null && (await session.tabs.join());
+  if (!watches && !config.autostart && config.lesson === null) await session.playRecording(FIRST_RECORDING);
   await session.open();
   if (session.failure.value?.what === "device" && session.source.value === "none" && config.lesson === null) {
     await session.playRecording(FIRST_RECORDING); // also for who asked for a live start

@@ -14,6 +14,7 @@ import { sortDropped } from "./dropped_files.ts";
 import { Lesson } from "./lesson/lesson.ts";
 import type { LessonName } from "./lesson/lessons.ts";
 import { Workbench } from "./machine/workbench.ts";
+import { OtherTabs, type TabChannel, type TabLinks, type ToldRun } from "./other_tabs.ts";
 import { Player } from "./recorded/player.ts";
 import type { Recording } from "./recorded/recordings.ts";
 import { type RunArchive, readArchive, readRecord, unzip } from "./recorded/run_archive.ts";
@@ -39,6 +40,10 @@ export interface Surroundings {
   /** Calls back once, before the next picture is drawn. */
   nextFrame(callback: () => void): void;
   nowMs(): number;
+  /** Where the tabs of this browser hear one another. */
+  channel: TabChannel;
+  /** Whether any tab of this browser trains. */
+  isTraining(): Promise<boolean>;
   /** Address of the page's folder. */
   base: string;
   setQuery(query: string): void;
@@ -48,8 +53,8 @@ export interface Surroundings {
 /** A page that was hidden goes on playing where it was. */
 const LONGEST_PICTURE_MS = 500;
 
-/** What the board shows: a run that is computed here, one that is played, or none yet. */
-export type Source = "none" | "live" | "recorded";
+/** What the board shows: a run that is computed here, one that is played, one of another tab, or none yet. */
+export type Source = "none" | "live" | "recorded" | "watched";
 
 export class Session {
   readonly state = signal<PageState>("loading");
@@ -74,10 +79,17 @@ export class Session {
   readonly lesson: Lesson;
   readonly shelf: Shelf;
   readonly workbench: Workbench;
+  /** Whether a run can begin now. */
+  readonly startable = computed(() => {
+    const other = this.tabs.other.value?.state;
+    if (this.source.value === "watched" && (other === "running" || other === "paused")) return false;
+    return ["ready", "finished", "failed"].includes(this.state.value) && this.workbench.model.value !== null;
+  });
   /** Read aloud by screen readers. */
   readonly announcement = signal("");
   readonly busy = computed(() => this.state.value === "running" || this.state.value === "paused");
   readonly board: Board;
+  readonly tabs: OtherTabs;
   private readonly surroundings: Surroundings;
   private connected: EngineClient | null = null;
   /** The run under way, until it is over. */
@@ -93,6 +105,15 @@ export class Session {
       nextFrame: (callback) => surroundings.nextFrame(callback),
       nowMs: () => surroundings.nowMs(),
       announce: (sentence) => (this.announcement.value = sentence),
+    });
+    this.tabs = new OtherTabs({
+      channel: surroundings.channel,
+      isTraining: () => surroundings.isTraining(),
+      own: () => this.ownRun(),
+      begin: (run) => this.showOther(run),
+      show: (event) => this.showEvent(event),
+      caughtUp: () => this.board.restartClock(),
+      ended: (state) => void this.otherEnded(state),
     });
     this.lesson = new Lesson(config.lesson);
     this.workbench = new Workbench({
@@ -144,6 +165,7 @@ export class Session {
     if (this.busy.value) return;
     const { method, preset, seed } = archive.record;
     this.player.value?.pause();
+    this.tabs.leave();
     this.clear({ ...this.config.value, method, preset: readPreset(preset), seed });
     const player = new Player(archive, {
       clear: () => this.board.empty(),
@@ -165,6 +187,26 @@ export class Session {
     });
   }
 
+  private ownRun(): ReturnType<TabLinks["own"]> {
+    const { value: state } = this.state;
+    if (state !== "running" && state !== "paused") return null;
+    const { method, preset, seed } = this.shown.value;
+    return { run: { method, preset, seed }, state, events: this.board.events };
+  }
+
+  private showOther({ method, preset, seed }: ToldRun): void {
+    this.leavePlayer();
+    this.clear({ ...this.config.value, method, preset: readPreset(preset), seed });
+    this.source.value = "watched";
+    this.announcement.value = "Another tab trains; this one watches.";
+  }
+
+  private async otherEnded(state: "finished" | "gone"): Promise<void> {
+    this.announcement.value = state === "finished" ? "The run has finished." : "The tab that trained was closed.";
+    if (state === "finished") this.shelve();
+    await this.tryTo({ type: "runs" });
+  }
+
   /** Opens the device and loads the embedded model; starts the run at once where the URL asks for it. */
   async open(): Promise<void> {
     try {
@@ -177,7 +219,7 @@ export class Session {
     this.state.value = "ready";
     this.announcement.value = "Ready. Press Start.";
     await this.tryTo({ type: "runs" });
-    if (this.config.value.autostart) await this.start();
+    if (this.config.value.autostart && !this.tabs.watching.value) await this.start();
   }
 
   /** Without a GPU the demo's exam alone takes minutes: who asked for no size sees the loop turn at once. */
@@ -197,7 +239,7 @@ export class Session {
 
   /** Goes on with a kept run: what it had done is told again, then it trains on. */
   async goOn(run: KeptRun): Promise<void> {
-    if (!this.startable()) return;
+    if (!this.startable.value) return;
     this.configure({ preset: readPreset(run.preset), method: run.method, seed: run.seed, view: "run" });
     await this.begin({ type: "goOn", run: run.id });
   }
@@ -220,13 +262,10 @@ export class Session {
     }
   }
 
-  private startable(): boolean {
-    return ["ready", "finished", "failed"].includes(this.state.value) && this.workbench.model.value !== null;
-  }
-
   private async begin(request: Extract<Request, { type: "start" | "goOn" }>): Promise<void> {
-    if (!this.startable()) return;
+    if (!this.startable.value) return;
     this.leavePlayer();
+    this.tabs.leave();
     this.clear(this.config.value);
     this.notice.value = null;
     this.source.value = "live";
@@ -250,6 +289,7 @@ export class Session {
     await this.stop();
     await this.going;
     this.leavePlayer();
+    this.tabs.leave();
     this.clear(this.config.value);
     this.source.value = "none";
     if (this.state.value === "finished") this.state.value = "ready";
@@ -397,10 +437,13 @@ export class Session {
   }
 
   private obey(state: Extract<Event, { type: "state" }>["state"]): void {
-    if (state === "running" && this.state.value === "paused") this.board.restartClock();
+    const before = this.state.value;
+    if (state === "running" && before === "paused") this.board.restartClock();
     if (state === "finished") this.finish();
     else if (state !== "idle") this.state.value = state;
     if (state === "paused") this.announcement.value = "Paused.";
+    if (state === "running" && this.board.events.length === 0) this.tabs.tellBegin();
+    else if (state !== "idle") this.tabs.tellState(state);
   }
 
   private finish(): void {
@@ -422,6 +465,11 @@ export class Session {
   }
 
   private record(event: RunEvent): void {
+    this.showEvent(event);
+    this.tabs.tell(event);
+  }
+
+  private showEvent(event: RunEvent): void {
     this.board.record(event);
     this.board.followLatest(false);
   }

@@ -28,7 +28,7 @@ import { PACK_TOKENS } from "../train/logps.ts";
 import { planMemory } from "../train/memory_plan.ts";
 import { LastingJudge } from "./lasting_judge.ts";
 import { ModelSources } from "./model_sources.ts";
-import type { Command, Event, ModelDtype, ModelSource, RunRequest } from "./protocol.ts";
+import { type Command, type Event, type ModelDtype, type ModelSource, RUN_LOCK, type RunRequest } from "./protocol.ts";
 import { RunGate } from "./run_gate.ts";
 import { checkDriver, measureRates, Workbench } from "./workbench.ts";
 
@@ -36,9 +36,6 @@ const EMBEDDED_MODEL = { id: "errata-demo", folder: "models/demo", problems: "pr
 
 /** Problems as a run's folder keeps them: written by Errata itself. */
 const ProblemsSchema = v.array(v.custom<Problem>((value) => typeof value === "object" && value !== null && "taskId" in value));
-
-/** Held by the tab that trains. */
-const LOCK = "errata run";
 
 const now = () => performance.now();
 
@@ -311,7 +308,7 @@ export class EngineDriver {
     if (this.#held?.going) throw new InputError("A run is under way: stop it before starting another.");
     this.#refuseWhileLoading();
     await navigator.locks
-      .request(LOCK, { ifAvailable: true }, async (lock) => {
+      .request(RUN_LOCK, { ifAvailable: true }, async (lock) => {
         if (!lock) throw new InputError("Another tab of this browser is training: wait until it is done, or stop it there.");
         if (this.#lost) await this.#openDevice();
         await work();
@@ -505,7 +502,7 @@ function withoutToken(source: ModelSource): ModelSource {
 
 /** Whether this tab or another holds the lock. */
 async function isTrainingElsewhere(): Promise<boolean> {
-  return (await navigator.locks.query()).held?.some(({ name }) => name === LOCK) ?? false;
+  return (await navigator.locks.query()).held?.some(({ name }) => name === RUN_LOCK) ?? false;
 }
 
 async function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { gpu, model, device }: Engine): Promise<RunHead> {

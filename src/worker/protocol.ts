@@ -1,6 +1,9 @@
 // Everything that crosses between the page and the engine worker: plain, structured-cloneable data only.
 import type { RunEvent } from "../records.ts";
 
+/** The lock that the tab holds which trains. */
+export const RUN_LOCK = "errata run";
+
 export interface RunRequest {
   preset: "smoke" | "demo" | "paper";
   method: string;

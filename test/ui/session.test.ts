@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { zipSync } from "fflate";
 import { describe, expect, test, vi } from "vitest";
 import { adapterFilesOf } from "../../src/ui/adapter_files.ts";
+import type { TabChannel } from "../../src/ui/other_tabs.ts";
 import { FIRST_RECORDING } from "../../src/ui/recorded/recordings.ts";
 import { Session } from "../../src/ui/session.ts";
 import { readConfig } from "../../src/ui/url_config.ts";
@@ -10,7 +11,27 @@ import { connectClient } from "../../src/worker/client.ts";
 import type { Event } from "../../src/worker/protocol.ts";
 import { type FakeOptions, fakeEngine } from "./fake_engine.ts";
 
-function openSession(query = "", options: Partial<FakeOptions> = {}) {
+/** A browser's tabs: what one says, the others hear. */
+function browser() {
+  const channels: TabChannel[] = [];
+  let training = 0;
+  const open = (): TabChannel => {
+    const own: TabChannel = {
+      onmessage: null,
+      postMessage: (word) => {
+        const data = structuredClone(word);
+        for (const other of channels) {
+          if (other !== own) queueMicrotask(() => other.onmessage?.(new MessageEvent("message", { data })));
+        }
+      },
+    };
+    channels.push(own);
+    return own;
+  };
+  return { open, isTraining: async () => training > 0, train: (change: number) => void (training += change) };
+}
+
+function openSession(query = "", options: Partial<FakeOptions> = {}, tabs = browser()) {
   let address = query;
   let tell: (event: Event) => void = () => {};
   const openSandbox = vi.fn(async () => new MessageChannel().port1);
@@ -25,6 +46,8 @@ function openSession(query = "", options: Partial<FakeOptions> = {}) {
       fetchBytes: async (path) => new Uint8Array(readFileSync(join(import.meta.dirname, "../../public", path))),
       nextFrame: (callback) => void setTimeout(callback, 0),
       nowMs: () => performance.now(),
+      channel: tabs.open(),
+      isTraining: tabs.isTraining,
       base: "http://localhost/",
       query: () => address,
       setQuery: (next) => {
@@ -72,6 +95,69 @@ describe("adapters", () => {
     const { session } = openSession();
     await session.openZip(zipFile("photos.zip", ["a.png"]));
     expect(session.notice.value).toMatch(/^photos\.zip: /);
+  });
+});
+
+describe("two tabs", () => {
+  /** One that trains slowly enough to be watched. */
+  async function trainer() {
+    const tabs = browser();
+    const first = openSession("?autostart=1&method=sft&seed=7", { speed: 40, steps: 6 }, tabs).session;
+    tabs.train(1);
+    const opening = first.open().then(() => tabs.train(-1));
+    await vi.waitFor(() => expect(first.board.events.length).toBeGreaterThan(40), { timeout: 10_000 });
+    return { tabs, first, opening };
+  }
+
+  test("a second one shows the same events as they come, and cannot start meanwhile", async () => {
+    const { tabs, first, opening } = await trainer();
+    const second = openSession("?autostart=1", {}, tabs).session;
+    expect(await second.tabs.join()).toBe(true);
+    await second.open();
+    expect(second.source.value).toBe("watched");
+    expect(second.shown.value).toMatchObject({ method: "sft", seed: 7 });
+    await vi.waitFor(() => expect(second.board.events.length).toBeGreaterThan(40), { timeout: 10_000 });
+    expect(second.startable.value).toBe(false);
+    await second.start();
+    expect(second.source.value).toBe("watched");
+    await opening;
+    await vi.waitFor(() => expect(second.tabs.other.value?.state).toBe("finished"));
+    expect(second.board.events).toEqual(first.board.events);
+    expect(second.board.run.steps).toHaveLength(6);
+    expect(second.startable.value).toBe(true);
+    expect(second.shelf.runs.value).toHaveLength(1);
+  });
+
+  test("a recorded run that plays is not pushed aside: the other is offered, watched, and left again", async () => {
+    const { tabs, first, opening } = await trainer();
+    const second = openSession("", {}, tabs).session;
+    await second.playRecording(FIRST_RECORDING);
+    const third = openSession("", {}, tabs).session;
+    await third.tabs.join(); // its question makes the first one introduce itself to all
+    await vi.waitFor(() => expect(second.tabs.other.value?.state).toBe("running"));
+    expect(second.source.value).toBe("recorded");
+    await second.tabs.join();
+    await vi.waitFor(() => expect(second.board.run.answers.exam?.size).toBeGreaterThan(0));
+    expect(second.source.value).toBe("watched");
+    await second.reset();
+    expect([second.source.value, second.board.events.length]).toEqual(["none", 0]);
+    await opening;
+    expect(second.board.events).toEqual([]);
+    expect(first.board.run.finished).not.toBeNull();
+  });
+
+  test("a tab that is gone is noticed, and the runs that are kept are asked for", async () => {
+    const { tabs, first, opening } = await trainer();
+    await first.toggle();
+    const second = openSession("", {}, tabs).session;
+    await second.tabs.join();
+    expect(second.tabs.other.value?.state).toBe("paused");
+    tabs.train(-1); // as when the tab is closed
+    await vi.waitFor(() => expect(second.tabs.other.value?.state).toBe("gone"), { timeout: 5000 });
+    expect(second.announcement.value).toBe("The tab that trained was closed.");
+    tabs.train(1);
+    await first.toggle();
+    await opening;
   });
 });
 
