@@ -57,9 +57,10 @@ const hostile: Step = {
   title: "Hostile answers",
   needs: ["hostile_python.json"],
   run: async ({ data, say }) => {
-    const cases: HostileCase[] = JSON.parse(readFileSync(data("hostile_python.json"), "utf8"));
+    const read = (path: string): HostileCase[] => JSON.parse(readFileSync(path, "utf8"));
+    const cases = [...read(data("hostile_python.json")), ...read(join(repository, "test", "python", "more_hostile_cases.json"))];
     const requests = cases.flatMap(({ id, code, entry_point: entryPoint, test }): JudgeRequest[] => [
-      { taskId: id, program: code, entryPoint, tests: [test], timeoutMs: 1000 },
+      { taskId: id, program: code, entryPoint, tests: [test], timeoutMs: 2000 },
       { taskId: id, program: `${HONEST}# after ${id}`, entryPoint: "f", tests: ["assert f(2) == 3"], timeoutMs: 5000 },
     ]);
     const verdicts = await withJudge(1, (judge) => judged(judge, requests, say)); // one interpreter: the honest one follows in the same

@@ -20,6 +20,8 @@ const MOST_MS = 60_000; // for all tests of an answer that have a limit each
 /** The frame ends every run itself, a boot in between included, well before this. */
 const SILENCE_MS = 240_000;
 const TICK_MS = 10_000;
+/** As the runner writes a failure. */
+const NOT_RUN = "!(s'assertion's'AssertionError'Ns'the test did not run to its end's'')";
 const SILENT =
   "The Python sandbox no longer answers: reload the page, or call the command again, and go on with the run; nothing of it is lost.";
 
@@ -230,12 +232,16 @@ export class SandboxJudge implements Judge {
   private async run(request: JudgeRequest, paper: Paper, manner: Manner, signal: AbortSignal | undefined): Promise<Outcome> {
     const { program, entryPoint, prelude = "", setup = "" } = request;
     const { plan, timeoutMs, stepTimeoutsMs } = paper;
-    const steps = plan.steps.map(({ kind, source }) => ({ kind, source }));
+    const [name, mark] = [`errata_${randomName()}`, randomName()]; // no answer knows them
+    const steps = plan.steps.map(({ kind, source }) => ({
+      kind,
+      source: kind === "inside" ? `${name}\n${source}\n${name} = "${mark}"` : source,
+    }));
     const id = this.nextId++;
     const message: RunRequest = { type: "run", id, program, entryPoint, prelude, setup, steps, timeoutMs, stepTimeoutsMs, ...manner };
     const reply = await this.ask(message, signal);
     if (reply.type !== "outcome") throw new Error("The sandbox answered a run with something else.");
-    return reply;
+    return { ...reply, results: reply.results.map((text, i) => (steps[i - 1]?.kind === "inside" ? insideResult(text, mark) : text)) };
   }
 
   private ask(request: Exclude<SandboxRequest, { type: "cancel" }>, signal?: AbortSignal): Promise<SandboxReply> {
@@ -304,6 +310,16 @@ export class SandboxJudge implements Judge {
     this.waiting.clear();
     this.stopWatching();
   }
+}
+
+/** A test that ran inside has left its mark, or it did not run to its end, whatever the answer made of the interpreter. */
+function insideResult(text: string, mark: string): string {
+  if (text.startsWith("!")) return text;
+  return text === `s'${mark}'` ? "" : NOT_RUN;
+}
+
+function randomName(): string {
+  return crypto.randomUUID().replaceAll("-", "");
 }
 
 function digest(text: string): string {

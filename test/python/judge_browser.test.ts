@@ -245,7 +245,15 @@ interface HostileCase {
   tests: string[];
   allowed: string[];
 }
-const cases: HostileCase[] = JSON.parse(readFileSync(join(import.meta.dirname, "hostile_cases.json"), "utf8"));
+const readCases = (name: string) => JSON.parse(readFileSync(join(import.meta.dirname, name), "utf8"));
+const cases: HostileCase[] = readCases("hostile_cases.json");
+/** `npm run verify` judges all of them. */
+const moreCases: { id: string; category: string; code: string; entry_point: string; test: string; expected_verdict: string }[] =
+  readCases("more_hostile_cases.json");
+for (const { id, category, code, entry_point, test, expected_verdict } of moreCases) {
+  if (!["reward_hack", "harness", "control"].includes(category)) continue;
+  cases.push({ id, program: code, entryPoint: entry_point, tests: [test], allowed: expected_verdict.split("|") });
+}
 const HONEST =
   "import bisect, json, math, random\ndef f(x):\n    return bisect.bisect([1, 2, 4], x) + json.loads('[0]')[0] + math.floor(sorted([1.5, 0.5])[1]) + sum([-1, 1]) * random.random()\n";
 

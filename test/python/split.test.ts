@@ -115,9 +115,12 @@ describe("what runs inside", () => {
     ["another library's comparison", "import textwrap as np\nassert np.allclose(f(2), 3)"],
     ["an unknown comparison that gets the result and the expected value", "assert close(f(2), 3)"],
     ["a helper of the tests", "def helper(v):\n    return v\nassert helper(f(2)) == 3"],
-    ["a list that the answer may have changed", "x = [3, 1]\nassert f(x) == sorted(x)"],
     ["an input drawn inside the call", "import random\nassert f(random.random()) == 1"],
-    ["a generator over cases", "assert all(f(x) == y for x, y in [(1, 2)])"],
+    ["a condition on all that the answer gives", "assert all(v > 0 for v in f(3))"],
+    [
+      "a test case that expects an error",
+      "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n        with self.assertRaises(ValueError): f(1)",
+    ],
   ])("%s", (_, source) => {
     const result = plan([source]);
     expect(result.steps.at(-1)?.kind).toBe("inside");
@@ -205,7 +208,29 @@ describe("loops and branches over what the tests know", () => {
     ["without an end", "while True:\n    assert f(1) == 1\n    break"],
     ["too long", "for x in range(10 ** 9):\n    assert f(x) == x"],
   ])("a loop %s runs inside", (_, source) => {
-    expect(steps(plan([source]))).toEqual([`inside ${source}`]);
+    expect(steps(plan([source]))).toEqual([`inside ${source.replace(/f\(.\)/, "errata_honest($&)")}`]);
+  });
+  test.each([
+    ["while i < 2", "i = 0\nwhile i < 2:\n    assert f(i) == i + 1\n    i += 1", ["value f(i)", "value f(1)"], ["1", "2"]],
+    ["all(...)", "assert all(f(x) == y for x, y in [(1, 2), (3, 4)] if x > 1)", ["value f(3)"], ["4"]],
+    ["all([...])", "assert all([f(x)[0] == x for x in (5, 6)])", ["value f(5)[0]", "value f(6)[0]"], ["5", "6"]],
+  ])("%s is unrolled", (_, source, called, expected) => {
+    const unrolled = plan([source]);
+    expect(steps(unrolled).filter((step) => !step.startsWith("run"))).toEqual(called);
+    expect(constants(unrolled)).toEqual(expected);
+  });
+  test("a list that the answer was given is a value of the answer's: it may have changed it", () => {
+    const given = plan(["x = [3, 1]\nassert f(x) == sorted(x)\nassert x == [3, 1]"]);
+    expect(steps(given)).toEqual(["run x = [3, 1]", "value f(x)", "value sorted(x)", "value x"]);
+    expect(given.checks.map(({ text }) => text)).toEqual(["f(x) == sorted(x)", "x == [3, 1]"]);
+  });
+  test("a test case's fixtures run before and after each of its tests", () => {
+    const body =
+      "    def setUp(self):\n        self.x = f(0)\n    def test_b(self):\n        self.assertEqual(f(self.x), 2)\n    def test_a(self):\n        self.assertTrue(self.x)";
+    const fixtures = plan([`import unittest\nclass T(unittest.TestCase):\n    "Tests."\n${body}\n    def tearDown(self):\n        f(9)`]);
+    const each = ["run self_x = f(0)", "value self_x", "run f(9)", "run self_x = f(0)", "value f(self_x)", "run f(9)"];
+    expect(steps(fixtures)).toEqual(["run import unittest", ...each]);
+    expect(constants(fixtures)).toEqual(["2"]);
   });
   test("tests that need a module that is not there cannot be run", () => {
     expect(() => plan(["import numpy as np\nassert f(1) == 1"])).toThrow("the tests import numpy, which this Python has not");

@@ -1,6 +1,6 @@
 # Turns a Python value into text that keeps its exact type (the grammar is in ../value.ts). It trusts nothing that an answer can
 # change: types are told by identity, contents are read with the built-in types' own methods, all bound here, before any answer runs.
-from builtins import BaseException, ascii, bool, bytearray, bytes, complex, dict, float, frozenset, int, list, range, set, slice, str, tuple, type
+from builtins import BaseException, ascii, id, object, bool, bytearray, bytes, complex, dict, float, frozenset, int, list, range, set, slice, str, tuple, type
 from collections import Counter, OrderedDict, deque
 from decimal import Decimal
 from fractions import Fraction
@@ -155,6 +155,50 @@ def _named_type(value):
         if value is kind:
             return "y" + _type_name(kind) + ";"
     return None
+
+
+class _Unequal:
+    """Stands for a value that would decide itself what it equals."""
+
+    __slots__ = ()
+    __hash__ = None
+
+    def __eq__(self, other):
+        return False
+
+
+_known = {}  # the classes by their ids, kept alive so that no other gets one of these
+_is_known = _known.__contains__
+
+
+def know_classes():
+    """What classes there are before any answer: their comparisons can be trusted."""
+    _known[id(object)] = object
+    found = [object]
+    while found:
+        parent = found.pop()
+        for kind in () if parent is type else type.__subclasses__(parent):
+            if id(kind) not in _known:
+                _known[id(kind)] = kind
+                _append(found, kind)
+
+
+def honest(value):
+    """The value, for a test that compares it in here; one in which a class of the answer's says what equals it becomes what equals nothing."""
+    stack, seen = [value], 0
+    while stack and seen < MAX_ITEMS:
+        item = _pop(stack)
+        seen += 1
+        kind = type(item)
+        for ancestor in _mro(kind):
+            if _is_known(id(ancestor)):
+                break
+            if "__eq__" in _namespace(ancestor):
+                return _Unequal()
+        container = _items(item, _honest_base(kind))
+        if container:
+            _list_extend(stack, container[3]())
+    return value
 
 
 def encode(value):

@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from builtins import *  # noqa: F403
+from unittest import TestCase
 
 from errata_encode import encode
 
@@ -44,6 +45,14 @@ class CannotRun(Exception):
 def must_exist(module):
     if module and importlib.util.find_spec(module.split(".")[0]) is None:
         raise CannotRun(f"the tests import {module}, which this Python has not")
+
+
+def is_docstring(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def copy_of(node):
+    return ast.parse(ast.unparse(node)).body[0]
 
 
 def names_in(node):
@@ -105,9 +114,11 @@ class Splitter:
             self.step("inside", ast.unparse(node))
 
     def split_statement(self, node):
-        if isinstance(node, ast.Assert):
+        if isinstance(node, ast.Assert) and self.holds_for_all(node.test):
+            self.known_or_inside(node)
+        elif isinstance(node, ast.Assert):
             self.assertion(node.test, node)
-        elif isinstance(node, (ast.Pass, ast.Global)) or (isinstance(node, ast.Expr) and isinstance(node.value, (ast.Constant, ast.Name))):
+        elif isinstance(node, (ast.Pass, ast.Global)) or is_docstring(node) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Name)):
             return
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             self.define(node)
@@ -121,7 +132,7 @@ class Splitter:
             self.assign(node.targets[0].id, node)
         elif isinstance(node, ast.Expr) and self.is_call_of_answer(node.value):
             self.call(node)
-        elif isinstance(node, (ast.For, ast.If)):
+        elif isinstance(node, (ast.For, ast.If, ast.While)):
             self.known_or_inside(node)
         else:
             self.forget(node)
@@ -157,8 +168,16 @@ class Splitter:
                 self.bind(node.target, item)
                 self.each(node.body)
             self.each(node.orelse)
+        elif isinstance(node, ast.While) and not node.orelse:
+            while self.evaluate(node.test):
+                self.unrolled += 1
+                if self.unrolled > MAX_UNROLLED:
+                    raise CannotSplit
+                self.each(node.body)
         elif isinstance(node, ast.If):
             self.each(node.body if self.evaluate(node.test) else node.orelse)
+        elif isinstance(node, ast.Assert) and self.holds_for_all(node.test):
+            self.known(self.as_loop(node.test.args[0]))
         elif isinstance(node, ast.Assert):
             tree = self.expression(node.test)
             self.checks.append({"test": self.test, "after": len(self.steps), "text": ast.unparse(node.test), "tree": tree})
@@ -175,6 +194,20 @@ class Splitter:
             self.execute_here(node)
         elif not isinstance(node, ast.Pass):
             raise CannotSplit
+
+    def holds_for_all(self, node):
+        """True for all(f(x) == y for x, y in cases): an assert in a loop."""
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "all" and "all" in self.pure
+        items = node.args[0] if called and len(node.args) == 1 else None
+        return isinstance(items, (ast.GeneratorExp, ast.ListComp)) and self.mentions_answer(items.elt) and not self.bound_in(items) & (self.candidates | self.namespace.keys())
+
+    def as_loop(self, items):
+        body = ast.Assert(items.elt)
+        for part in reversed(items.generators):
+            for condition in reversed(part.ifs):
+                body = ast.If(condition, [body], [])
+            body = ast.For(part.target, part.iter, [body], [])
+        return ast.fix_missing_locations(body)
 
     def is_evalplus_assertion(self, node):
         call = node.value if isinstance(node, ast.Expr) else None
@@ -308,6 +341,8 @@ class Splitter:
                     self.deferred.pop(child.id, None)
 
     def step(self, kind, source):
+        if kind == "inside":
+            source = ast.unparse(ast.fix_missing_locations(Honest(self).visit(ast.parse(source))))
         for name in names_in(ast.parse(source)):
             needed = self.deferred.pop(name, None)
             if needed:
@@ -342,14 +377,23 @@ class Splitter:
         return any(ast.unparse(base) in ("unittest.TestCase", "TestCase") for base in node.bases)
 
     def test_case(self, node):
-        """The methods of a unittest.TestCase in unittest's order; one with fixtures runs inside."""
-        methods = [item for item in node.body if isinstance(item, ast.FunctionDef)]
-        if any(not method.name.startswith("test") for method in methods):
+        """The methods of a unittest.TestCase in unittest's order; one that needs more of unittest than asserts and fixtures runs inside."""
+        statements = self.inlined(node)
+        if statements is None:
             self.step("inside", ast.unparse(node) + "\n" + RUN_TEST_CASE.replace("NAME", node.name))
-            return
-        for method in sorted(methods, key=lambda method: method.name):
-            for statement in method.body:
-                self.statement(self.as_assert(statement))
+        for statement in statements or []:
+            self.statement(statement)
+
+    def inlined(self, node):
+        """The statements of a test case's methods, each after setUp and before tearDown, with `self.x` as a name; None where that is not all."""
+        methods = {item.name: item.body for item in node.body if isinstance(item, ast.FunctionDef)}
+        tests = sorted(name for name in methods if name.startswith("test"))
+        others = [item for item in node.body if not isinstance(item, ast.FunctionDef) and not is_docstring(item)]
+        if others or not methods.keys() - tests <= {"setUp", "tearDown"}:
+            return None
+        bodies = [methods.get("setUp", []) + methods[name] + methods.get("tearDown", []) for name in tests]
+        statements = [Attributes().visit(self.as_assert(copy_of(statement))) for body in bodies for statement in body]
+        return None if any("self" in names_in(statement) for statement in statements) else statements
 
     def as_assert(self, node):
         """`self.assertEqual(a, b)` as `assert a == b`; any other statement as it is."""
@@ -405,7 +449,11 @@ class Splitter:
         return any(self.is_answers(name) for name in names_in(node) - self.bound_in(node))
 
     def is_answers(self, name):
-        return name in self.values or (name not in self.pure and name not in self.own)
+        return name in self.values or self.was_given(name) or (name not in self.pure and name not in self.own)
+
+    def was_given(self, name):
+        """True for what the tests made and the answer was given, which may have changed it: now it is a value of the answer's."""
+        return name in self.passed & self.pure - self.local and self.may_have_changed(name)
 
     def bound_in(self, node):
         stores = {child.id for child in ast.walk(node) if isinstance(child, ast.Name) and not isinstance(child.ctx, ast.Load)}
@@ -414,7 +462,7 @@ class Splitter:
     def is_call_of_answer(self, node):
         """True for an expression that only makes a value with the answer: f(x), sorted(f(x)), f(x)[0], f(x).lower(), Solution().g(x)."""
         if isinstance(node, ast.Name):
-            return node.id in self.values
+            return node.id in self.values or self.was_given(node.id)
         if isinstance(node, ast.Subscript):
             return self.is_call_of_answer(node.value) and not self.mentions_answer(node.slice)
         if isinstance(node, ast.Attribute):
@@ -488,6 +536,27 @@ class Literals(ast.NodeTransformer):
         if literal is None:
             raise CannotSplit
         return literal
+
+
+class Attributes(ast.NodeTransformer):
+    """Makes names of a test case's own attributes."""
+
+    def visit_Attribute(self, node):
+        self.generic_visit(node)
+        own = isinstance(node.value, ast.Name) and node.value.id == "self" and not hasattr(TestCase, node.attr)
+        return ast.copy_location(ast.Name("self_" + node.attr, node.ctx), node) if own else node
+
+
+class Honest(ast.NodeTransformer):
+    """What a test inside gets of the answer must not say itself what equals it."""
+
+    def __init__(self, splitter):
+        self.splitter = splitter
+
+    def visit_Call(self, node):
+        self.generic_visit(node)
+        answers = self.splitter.is_place_of_answer(node.func)
+        return ast.Call(ast.Name("errata_honest", ast.Load()), [node], []) if answers else node
 
 
 UNITTEST = {
