@@ -202,7 +202,7 @@ export class Session {
   }
 
   private async otherEnded(state: "finished" | "gone"): Promise<void> {
-    this.announcement.value = state === "finished" ? "The run has finished." : "The tab that trained was closed.";
+    this.announcement.value = state === "finished" ? "The run has finished." : "The tab that trained is gone; its run can go on here.";
     if (state === "finished") this.shelve();
     await this.tryTo({ type: "runs" });
   }

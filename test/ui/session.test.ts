@@ -154,7 +154,7 @@ describe("two tabs", () => {
     expect(second.tabs.other.value?.state).toBe("paused");
     tabs.train(-1); // as when the tab is closed
     await vi.waitFor(() => expect(second.tabs.other.value?.state).toBe("gone"), { timeout: 5000 });
-    expect(second.announcement.value).toBe("The tab that trained was closed.");
+    expect(second.announcement.value).toBe("The tab that trained is gone; its run can go on here.");
     tabs.train(1);
     await first.toggle();
     await opening;
