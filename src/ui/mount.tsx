@@ -1,4 +1,5 @@
 // Puts a session on the page and ties it to the browser: root state for tests, keys, leaving, the URL.
+
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { InputError } from "../input_error.ts";
@@ -7,6 +8,7 @@ import { RUN_LOCK } from "../worker/protocol.ts";
 import { App } from "./app.tsx";
 import { filesOfDrop } from "./dropped_files.ts";
 import { type KeyAction, keyAction } from "./keys.ts";
+import { openFiles } from "./open_files.ts";
 import { FIRST_RECORDING } from "./recorded/recordings.ts";
 import { Session, SessionProvider, type Surroundings } from "./session.ts";
 import { watchTab } from "./tab_life.ts";
@@ -36,7 +38,7 @@ function obeyKey(session: Session, action: KeyAction): void {
   else if (action === "help") session.helpOpen.value = true;
   else if (action === "step") void session.step();
   else if (action === "toggle") void session.toggle();
-  else session.player.value?.skip(action === "on" ? 1 : -1);
+  else session.screening.player.value?.skip(action === "on" ? 1 : -1);
 }
 
 function listenToKeys(session: Session): void {
@@ -72,7 +74,7 @@ function takeDrops(session: Session): void {
   document.addEventListener("drop", async (event) => {
     event.preventDefault();
     delete root.dataset.drop;
-    if (event.dataTransfer) await session.openFiles(await filesOfDrop(event.dataTransfer));
+    if (event.dataTransfer) await openFiles(session, await filesOfDrop(event.dataTransfer));
   });
 }
 

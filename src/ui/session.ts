@@ -7,17 +7,16 @@ import type { RunEvent } from "../records.ts";
 import type { EngineClient, Request } from "../worker/client.ts";
 import type { Event, KeptRun } from "../worker/protocol.ts";
 import { adapterFilesOf } from "./adapter_files.ts";
-import { Board } from "./board.ts";
+import { Board, type BoardLinks } from "./board.ts";
 import type { ChartId } from "./charts/chart_spec.ts";
 import { Shelf } from "./compare/shelf.ts";
-import { sortDropped } from "./dropped_files.ts";
 import { Lesson } from "./lesson/lesson.ts";
 import type { LessonName } from "./lesson/lessons.ts";
 import { Workbench } from "./machine/workbench.ts";
 import { OtherTabs, type TabChannel, type TabLinks, type ToldRun } from "./other_tabs.ts";
-import { Player } from "./recorded/player.ts";
 import type { Recording } from "./recorded/recordings.ts";
 import { type RunArchive, readArchive, readRecord, unzip } from "./recorded/run_archive.ts";
+import { Screening } from "./recorded/screening.ts";
 import { type PageConfig, readPreset, writeConfig } from "./url_config.ts";
 import { isSoftwareAdapter } from "./webgpu_help.ts";
 
@@ -50,17 +49,12 @@ export interface Surroundings {
   query(): string;
 }
 
-/** A page that was hidden goes on playing where it was. */
-const LONGEST_PICTURE_MS = 500;
-
 /** What the board shows: a run that is computed here, one that is played, one of another tab, or none yet. */
 export type Source = "none" | "live" | "recorded" | "watched";
 
 export class Session {
   readonly state = signal<PageState>("loading");
   readonly source = signal<Source>("none");
-  /** Plays the recorded run that is shown. */
-  readonly player: Signal<Player | null> = signal(null);
   readonly failure: Signal<Failure | null> = signal(null);
   /** The runs that the browser keeps, the latest first. */
   readonly kept: Signal<readonly KeptRun[]> = signal([]);
@@ -89,6 +83,7 @@ export class Session {
   readonly announcement = signal("");
   readonly busy = computed(() => this.state.value === "running" || this.state.value === "paused");
   readonly board: Board;
+  readonly screening: Screening;
   readonly tabs: OtherTabs;
   private readonly surroundings: Surroundings;
   private connected: EngineClient | null = null;
@@ -101,11 +96,12 @@ export class Session {
     this.surroundings = surroundings;
     this.config = signal(config);
     this.shown = signal(config);
-    this.board = new Board({
+    const clock: Pick<BoardLinks, "nextFrame" | "nowMs"> = {
       nextFrame: (callback) => surroundings.nextFrame(callback),
       nowMs: () => surroundings.nowMs(),
-      announce: (sentence) => (this.announcement.value = sentence),
-    });
+    };
+    this.board = new Board({ ...clock, announce: (sentence) => (this.announcement.value = sentence) });
+    this.screening = new Screening(this.board, clock);
     this.tabs = new OtherTabs({
       channel: surroundings.channel,
       isTraining: () => surroundings.isTraining(),
@@ -143,48 +139,14 @@ export class Session {
     return readArchive(title, await unzip(path, await this.surroundings.fetchBytes(path)));
   }
 
-  /** Opens a zip as Errata makes it: plays a run, keeps an adapter beside the model; says in place why where that fails. */
-  async openZip(file: File): Promise<void> {
-    try {
-      const files = await unzip(file.name, new Uint8Array(await file.arrayBuffer()));
-      const isRun = [...files.keys()].some((path) => path === "run.json" || path.endsWith("/run.json"));
-      const adapter = isRun ? null : adapterFilesOf([...files].map(([path, bytes]) => ({ path, bytes })));
-      if (adapter) await this.workbench.addAdapter(file.name.replace(/\.zip$/i, ""), adapter);
-      else if (this.busy.value) this.notice.value = "A run is under way here: stop it before opening another.";
-      else {
-        this.configure({ view: "run" });
-        this.play(await readArchive(file.name, files));
-      }
-    } catch (error) {
-      this.notice.value = messageOf(error);
-    }
-  }
-
   /** Plays a run's files, in place of what the board shows. A live run is never pushed aside. */
   play(archive: RunArchive): void {
     if (this.busy.value) return;
     const { method, preset, seed } = archive.record;
-    this.player.value?.pause();
     this.tabs.leave();
     this.clear({ ...this.config.value, method, preset: readPreset(preset), seed });
-    const player = new Player(archive, {
-      clear: () => this.board.empty(),
-      show: (event, ranMs) => this.board.record(event, ranMs),
-      settle: (jumped) => this.board.followLatest(jumped),
-    });
     this.source.value = "recorded";
-    this.player.value = player;
-    player.play();
-    this.keepPlaying(player, this.surroundings.nowMs());
-  }
-
-  private keepPlaying(player: Player, lastMs: number): void {
-    this.surroundings.nextFrame(() => {
-      if (this.player.value !== player) return;
-      const nowMs = this.surroundings.nowMs();
-      player.advance(Math.min(nowMs - lastMs, LONGEST_PICTURE_MS));
-      this.keepPlaying(player, nowMs);
-    });
+    this.screening.begin(archive);
   }
 
   private ownRun(): ReturnType<TabLinks["own"]> {
@@ -195,7 +157,7 @@ export class Session {
   }
 
   private showOther({ method, preset, seed }: ToldRun): void {
-    this.leavePlayer();
+    this.screening.end();
     this.clear({ ...this.config.value, method, preset: readPreset(preset), seed });
     this.source.value = "watched";
     this.announcement.value = "Another tab trains; this one watches.";
@@ -264,7 +226,7 @@ export class Session {
 
   private async begin(request: Extract<Request, { type: "start" | "goOn" }>): Promise<void> {
     if (!this.startable.value) return;
-    this.leavePlayer();
+    this.screening.end();
     this.tabs.leave();
     this.clear(this.config.value);
     this.notice.value = null;
@@ -288,21 +250,16 @@ export class Session {
   async reset(): Promise<void> {
     await this.stop();
     await this.going;
-    this.leavePlayer();
+    this.screening.end();
     this.tabs.leave();
     this.clear(this.config.value);
     this.source.value = "none";
     if (this.state.value === "finished") this.state.value = "ready";
   }
 
-  private leavePlayer(): void {
-    this.player.value?.pause();
-    this.player.value = null;
-  }
-
   /** Start, pause or resume: whatever the one big button means now. */
   async toggle(): Promise<void> {
-    const player = this.player.value;
+    const player = this.screening.player.value;
     if (player) return player.playing.value ? player.pause() : player.play();
     if (this.state.value === "running") return this.command("pause");
     if (this.state.value === "paused") return this.command("resume");
@@ -311,7 +268,7 @@ export class Session {
 
   /** To the end of the next optimiser step. */
   async step(): Promise<void> {
-    if (this.player.value) return this.player.value.step();
+    if (this.screening.player.value) return this.screening.player.value.step();
     return this.state.value === "paused" ? this.command("step") : Promise.resolve();
   }
 
@@ -322,29 +279,8 @@ export class Session {
 
   /** The files of the run that is shown. */
   async exportFiles(): ReturnType<EngineClient["exportFiles"]> {
-    const player = this.player.value;
+    const player = this.screening.player.value;
     return player ? [...player.archive.files].map(([path, bytes]) => ({ path, bytes })) : this.engine.exportFiles();
-  }
-
-  /** Opens what was picked or dropped, whatever it is; says in place what it cannot be. */
-  async openFiles(files: readonly File[]): Promise<void> {
-    const dropped = sortDropped(files);
-    switch (dropped.kind) {
-      case "zip":
-        return this.openZip(dropped.file);
-      case "problems":
-        return this.workbench.takeProblems(dropped.file);
-      case "model":
-        this.configure({ view: "machine" });
-        return this.workbench.load({ kind: "files", name: dropped.name, files: dropped.files });
-      case "adapter":
-        return this.workbench.addAdapter(
-          dropped.name,
-          await Promise.all(dropped.files.map(async (file) => ({ path: file.name, bytes: new Uint8Array(await file.arrayBuffer()) }))),
-        );
-      case "unknown":
-        this.notice.value = `${dropped.names.slice(0, 3).join(", ")}: expected a run's zip, a problem file (.json, .jsonl, .gz), the folder of a model, or an adapter's folder or zip.`;
-    }
   }
 
   beginLesson(name: LessonName): void {

@@ -2,6 +2,7 @@ import { useRef } from "preact/hooks";
 import { messageOf } from "../input_error.ts";
 import { eventFile, eventFileName, scalarsOf } from "../tensorboard.ts";
 import { csvOf, download, EXPORTS, type ExportKind, exportContent, metricsCsv } from "./exports.ts";
+import { openZip } from "./open_files.ts";
 import { type Session, useSession } from "./session.ts";
 
 function tell(session: Session, error: unknown): void {
@@ -90,7 +91,7 @@ export function ShareMenu() {
         aria-label="A run's zip"
         onChange={(event) => {
           const file = event.currentTarget.files?.[0];
-          if (file) void session.openZip(file);
+          if (file) void openZip(session, file);
           event.currentTarget.value = "";
         }}
       />

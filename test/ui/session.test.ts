@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { zipSync } from "fflate";
 import { describe, expect, test, vi } from "vitest";
 import { adapterFilesOf } from "../../src/ui/adapter_files.ts";
+import { openZip } from "../../src/ui/open_files.ts";
 import type { TabChannel } from "../../src/ui/other_tabs.ts";
 import { FIRST_RECORDING } from "../../src/ui/recorded/recordings.ts";
 import { Session } from "../../src/ui/session.ts";
@@ -73,7 +74,8 @@ describe("adapters", () => {
     await session.open();
     const run = { id: "a", started: "", method: "sft", preset: "demo", seed: 1, steps: 4, finished: true, bytes: 1 };
     await session.takeAdapter(run, "from the run");
-    await session.openZip(
+    await openZip(
+      session,
       zipFile(
         "errata-adapter.zip",
         PEFT.map((path) => `adapter/${path}`),
@@ -93,7 +95,7 @@ describe("adapters", () => {
 
   test("a zip of neither is refused in a sentence", async () => {
     const { session } = openSession();
-    await session.openZip(zipFile("photos.zip", ["a.png"]));
+    await openZip(session, zipFile("photos.zip", ["a.png"]));
     expect(session.notice.value).toMatch(/^photos\.zip: /);
   });
 });
@@ -248,13 +250,13 @@ describe("a session", () => {
     const { session } = openSession("", { steps: 2 });
     await session.playRecording(FIRST_RECORDING);
     expect(session.source.value).toBe("recorded");
-    session.player.value?.toTheEnd();
+    session.screening.player.value?.toTheEnd();
     expect(session.board.run.steps).toHaveLength(100);
     expect((await session.exportFiles()).map(({ path }) => path)).toContain("run.json");
     await session.open();
     expect(session.board.run.steps).toHaveLength(100); // opening the GPU leaves what is played alone
     await session.start();
-    expect([session.source.value, session.player.value]).toEqual(["live", null]);
+    expect([session.source.value, session.screening.player.value]).toEqual(["live", null]);
     expect(session.board.run.steps).toHaveLength(2);
     await session.reset();
     expect([session.source.value, session.state.value, session.board.events.length]).toEqual(["none", "ready", 0]);
@@ -270,8 +272,8 @@ describe("a session", () => {
   test("follows the pair of the moment that a recorded run is wound to", async () => {
     const { session } = openSession();
     await session.playRecording(FIRST_RECORDING);
-    session.player.value?.pause();
-    session.player.value?.seek(30_000);
+    session.screening.player.value?.pause();
+    session.screening.player.value?.seek(30_000);
     const last = session.board.run.steps.at(-1)?.step;
     const { taskId, sampleIndex } = session.board.selection.value;
     const pair = session.board.run.pairs.get(taskId ?? "")?.[0];

@@ -12,7 +12,7 @@ const LEAST = 10;
 
 /** Error counts of the recorded run's evaluation, before and after: what is guessed and what came. */
 function outcome(session: Session): { before: Record<string, number>; after: Record<string, number> } | null {
-  const { before, after } = session.player.value?.archive.record ?? {};
+  const { before, after } = session.screening.player.value?.archive.record ?? {};
   return before && after ? { before: before.errors, after: after.errors } : null;
 }
 
@@ -63,9 +63,9 @@ async function enter(session: Session, step: LessonStep): Promise<void> {
   session.configure({ view: step.view, ...(step.compares && { compare: step.compares }) });
   if (recording && !session.busy.value) {
     await session.playRecording(recording);
-    session.player.value?.toTheExam();
-    if (step.shows.includes("playback")) session.player.value?.play();
-  } else if (step.answers) session.player.value?.toTheEnd();
+    session.screening.player.value?.toTheExam();
+    if (step.shows.includes("playback")) session.screening.player.value?.play();
+  } else if (step.answers) session.screening.player.value?.toTheEnd();
 }
 
 /** Text, question and the way through a lesson. */

@@ -1,4 +1,5 @@
 import { countText } from "../number_text.ts";
+import { openFiles } from "../open_files.ts";
 import { useSession } from "../session.ts";
 import { PickButton } from "./pick_button.tsx";
 
@@ -40,7 +41,7 @@ export function AdaptersCard() {
           </div>
         ))}
       </fieldset>
-      <PickButton label="Open an adapter's folder …" disabled={disabled} what="folder" take={(files) => void session.openFiles(files)} />
+      <PickButton label="Open an adapter's folder …" disabled={disabled} what="folder" take={(files) => void openFiles(session, files)} />
     </section>
   );
 }

@@ -44,7 +44,7 @@ function SpeedChoice({ player }: { player: Player }) {
 /** The controls of a recorded run: that it is one, of what, and where in it we are. */
 export function PlaybackBar() {
   const session = useSession();
-  const player = session.player.value;
+  const player = session.screening.player.value;
   if (!player) return null;
   const { method, preset, seed } = session.shown.value;
   const playing = player.playing.value;
