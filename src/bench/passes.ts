@@ -17,7 +17,7 @@ import { type PromptGroup, packGroups, passSize, type TrainingPack } from "../mo
 import { PROJECTIONS } from "../model/weight_shapes.ts";
 import { DEFAULT_OPTIONS } from "../train/objectives.ts";
 import { Trainer } from "../train/trainer.ts";
-import { profile, type Recorder } from "./recorder.ts";
+import { type Call, profile, type Recorder } from "./recorder.ts";
 import { type BenchRow, benchRow } from "./rows.ts";
 import { secondsOf } from "./timing.ts";
 
@@ -80,6 +80,7 @@ export async function benchHead(gpu: Gpu, model: Model, rows: number, say: Say):
   for (const gradients of [false, true]) {
     const name = gradients ? "head with gradients" : "head";
     say(name);
+    await headLogps(gpu, model, head, hidden, pack, gradients); // compiles
     const { seconds, flops, details } = await work(gpu, () => headLogps(gpu, model, head, hidden, pack, gradients));
     const shape = `${rows} rows, ${model.config.vocabulary} x ${model.config.C}`;
     measured.push(benchRow(name, shape, { flops, seconds, details }));
@@ -89,24 +90,43 @@ export async function benchHead(gpu: Gpu, model: Model, rows: number, say: Say):
   return measured;
 }
 
-/** Whole optimiser steps with references cached: one for each number of pairs and length of their prompts. */
-export async function benchSteps(gpu: Gpu, model: Model, batches: readonly PairLengths[], say: Say): Promise<BenchRow[]> {
+/**
+ * Whole optimiser steps with references cached, one for each of the batches.
+ * @param kernels whether to measure, too, what takes the time of the last one
+ */
+export async function benchSteps(
+  gpu: Recorder,
+  model: Model,
+  batches: readonly PairLengths[],
+  kernels: boolean,
+  say: Say,
+): Promise<BenchRow[]> {
   const adapter = adapterOf(gpu, model);
   const rows: BenchRow[] = [];
+  let last: BenchRow[] = [];
   for (const lengths of batches) {
     say(`a step of ${describe(model, lengths)}: references and compilation first`);
-    const { trainer, step } = trainerOf(gpu, model, adapter, lengths);
-    const { flops, seconds, details } = await work(gpu, step);
-    trainer.free();
+    const trainer = trainerOf(gpu, model, adapter, lengths);
+    const step = () => trainer.step(pairsOf(model, lengths));
+    await step();
+    let calls: Call[] = [];
+    const { flops, seconds, details } = await work(gpu, async () => {
+      calls = await gpu.record(step);
+    });
     const tokens = lengths.pairs * (lengths.prompt + 2 * (lengths.answer - 1)); // as they lie in the pack
     const perToken = Number(((1e6 * seconds) / tokens).toFixed(0));
     rows.push(benchRow("step", describe(model, lengths), { flops, seconds, details: { ...details, us_per_token: perToken } }));
+    if (kernels && lengths === batches.at(-1)) {
+      say("the step's kernels, one by one");
+      last = await profile(gpu, "step", calls);
+    }
+    trainer.free();
   }
   freeAdapter(gpu, adapter);
-  return rows;
+  return [...rows, ...last];
 }
 
-/** A pass, forward and backward, with a shared prompt against two sequences. */
+/** A pass, forward and backward, with a shared prompt against two sequences; its kernels are there from a step. */
 export async function benchPrefix(gpu: Gpu, model: Model, lengths: PairLengths, say: Say): Promise<BenchRow[]> {
   const adapter = adapterOf(gpu, model);
   const groups = pairsOf(model, lengths).map(({ promptIds, chosenIds, rejectedIds }) => ({
@@ -126,33 +146,20 @@ export async function benchPrefix(gpu: Gpu, model: Model, lengths: PairLengths, 
   ];
 }
 
-/** What takes the time of a step, kernel by kernel. The model is of no use afterwards. */
-export async function profileStep(gpu: Recorder, model: Model, lengths: PairLengths, say: Say): Promise<BenchRow[]> {
-  const adapter = adapterOf(gpu, model);
-  const { trainer, step } = trainerOf(gpu, model, adapter, lengths);
-  say("a step's kernels, one by one");
-  await step();
-  const rows = await profile(gpu, "step", step);
-  trainer.free();
-  freeAdapter(gpu, adapter);
-  return rows;
-}
-
 const pairsOf = ({ config }: Model, lengths: PairLengths) =>
   Array.from({ length: lengths.pairs }, (_, i) => pairOf(lengths, i, config.vocabulary));
 
 const describe = ({ config }: Model, { pairs, prompt, answer }: PairLengths): string =>
   `${pairs} x (${prompt}+${answer}+${answer}), ${config.layers} ${config.layers === 1 ? "layer" : "layers"}, ${config.vocabulary} tokens`;
 
-function trainerOf(gpu: Gpu, model: Model, adapter: Adapter, lengths: PairLengths) {
-  const trainer = new Trainer(gpu, model, adapter, {
+function trainerOf(gpu: Gpu, model: Model, adapter: Adapter, lengths: PairLengths): Trainer {
+  return new Trainer(gpu, model, adapter, {
     lossType: "sigmoid",
     objective: DEFAULT_OPTIONS,
     schedule: { schedule: "constant", learningRate: 1e-4, warmupSteps: 0, totalSteps: 1 },
     optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxGradNorm: 1 },
     packTokens: lengths.pairs * (lengths.prompt + 2 * lengths.answer),
   });
-  return { trainer, step: () => trainer.step(pairsOf(model, lengths)) };
 }
 
 async function passSeconds(gpu: Gpu, model: Model, adapter: Adapter, groups: readonly PromptGroup[]) {
@@ -188,9 +195,11 @@ export async function benchSample(
     say(`sampling, batch ${batch}`);
     const requests = Array.from({ length: batch }, (_, i) => ({ promptIds: ids(prompt, 3 + (i % 4), model.config.vocabulary), stream: i }));
     const options = { temperature: 1, maxNewTokens: newTokens, seed: 1, stop: [], batch };
-    const { flops, seconds, details } = await work(gpu, async () => {
+    const sample = async () => {
       for await (const _ of generate(gpu, model, null, requests, options));
-    });
+    };
+    await sample(); // compiles
+    const { flops, seconds, details } = await work(gpu, sample);
     const tokens = batch * newTokens;
     const rate = Number((tokens / seconds).toFixed(1));
     const dispatches = Number((details.dispatches / newTokens).toFixed(1));
@@ -204,9 +213,8 @@ export async function benchSample(
 const LONG_SECONDS = 1;
 const ROUNDS = 3;
 
-/** Seconds, operations and dispatches of `run`, all compiled before. */
+/** Seconds, operations and dispatches of `run`, whose kernels are there. */
 async function work(gpu: Gpu, run: () => Promise<unknown>) {
-  await run();
   const before = { ...gpu.counters };
   const times = [await secondsFor(run)];
   const { flops, dispatches } = gpu.counters;

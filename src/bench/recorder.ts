@@ -3,7 +3,8 @@
 import { Gpu } from "../gpu/gpu.ts";
 import { type BenchRow, benchRow } from "./rows.ts";
 
-type Call = Parameters<Gpu["run"]>;
+/** What was given to `run`. */
+export type Call = Parameters<Gpu["run"]>;
 
 export class Recorder extends Gpu {
   #calls: Call[] | null = null;
@@ -30,12 +31,12 @@ export class Recorder extends Gpu {
 const ROWS = 12;
 
 /**
- * What takes the time of some work, the most first: a row for each kernel and weight. The dispatches run again, on whatever the tensors
- * hold by then: for the last measurement of a model.
+ * What takes the time of recorded work, the most first: a row for each kernel and weight. The dispatches run again, on whatever the tensors
+ * hold by then, which is of no use afterwards.
  */
-export async function profile(gpu: Recorder, name: string, work: () => Promise<unknown>): Promise<BenchRow[]> {
+export async function profile(gpu: Recorder, name: string, recorded: readonly Call[]): Promise<BenchRow[]> {
   const kinds = new Map<string, Call[]>();
-  for (const call of await gpu.record(work)) kinds.set(kindOf(call), [...(kinds.get(kindOf(call)) ?? []), call]);
+  for (const call of recorded) kinds.set(kindOf(call), [...(kinds.get(kindOf(call)) ?? []), call]);
   const measured: { kind: string; calls: Call[]; seconds: number }[] = [];
   for (const [kind, calls] of kinds) measured.push({ kind, calls, seconds: await secondsAgain(gpu, calls) });
   const all = measured.reduce((sum, { seconds }) => sum + seconds, 0);

@@ -1,7 +1,7 @@
 // errata bench: how fast the adapter is, and how near to its own best the engine comes.
 
 import { benchGemm, gemmShapes } from "../bench/gemm.ts";
-import { benchAttention, benchHead, benchPrefix, benchSample, benchSteps, profileStep } from "../bench/passes.ts";
+import { benchAttention, benchHead, benchPrefix, benchSample, benchSteps } from "../bench/passes.ts";
 import { QWEN_05B, randomModel } from "../bench/random_model.ts";
 import { Recorder } from "../bench/recorder.ts";
 import { measureRoofline, type Roofline } from "../bench/roofline.ts";
@@ -138,9 +138,8 @@ const MEASURES = {
   step: (gpu: Recorder, { part, dtype, prompts, answer, pairs, profile }: Settings, say: Say) =>
     withModel(gpu, part, dtype, async (model) => {
       const batches = pairs.flatMap((count) => prompts.map((prompt) => ({ pairs: count, prompt, answer })));
-      const steps = await benchSteps(gpu, model, batches, say);
-      const last = batches.at(-1)!;
-      return [...steps, ...(await benchPrefix(gpu, model, last, say)), ...(profile ? await profileStep(gpu, model, last, say) : [])];
+      const steps = await benchSteps(gpu, model, batches, profile, say);
+      return [...steps, ...(await benchPrefix(gpu, model, batches.at(-1)!, say))];
     }),
   sample: (gpu: Recorder, { part, dtype, prompts, answer, batches }: Settings, say: Say) =>
     withModel(gpu, part, dtype, (model) =>
