@@ -33,7 +33,7 @@ async function askTheModel(page) {
 /** @param {import("playwright").Page} page */
 async function measure(page) {
   await page.getByRole("button", { name: "Measure its speed" }).click();
-  await page.getByText("per dispatch").waitFor({ timeout: MODEL_WITHIN_MS });
+  await page.getByRole("region", { name: "Speed of the GPU" }).waitFor({ timeout: MODEL_WITHIN_MS });
 }
 
 /** Winds the recorded run to a moment and holds it there. @param {import("playwright").Page} page @param {number} share */

@@ -1,5 +1,6 @@
 // A tab that is closed in the middle of a run: the next one offers to go on, tells again what was answered, and goes on from there. So does
 // one that watched it.
+import { AxeBuilder } from "@axe-core/playwright";
 import type { BrowserContext, Page } from "playwright";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openBuiltPage } from "../../scripts/page_in_chromium.mjs";
@@ -44,6 +45,8 @@ test("a closed tab loses nothing: the next one goes on where it was", { timeout:
   const button = other.getByRole("button", { name: "Watching", exact: true });
   await button.waitFor(LONG);
   expect(await button.isDisabled()).toBe(true);
+  const { violations } = await new AxeBuilder({ page: other }).analyze();
+  expect(violations.map(({ id }) => id)).toEqual([]);
   await other.close();
   const before = await answersOf(first);
   await first.close({ runBeforeUnload: false });

@@ -45,8 +45,9 @@ async function drop(name: string, bytes: Uint8Array): Promise<void> {
   await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
 }
 
-async function violations(): Promise<string[]> {
-  const { violations: found } = await new AxeBuilder({ page }).analyze();
+/** What axe finds on the page, or in a part of it. */
+async function violations(part = "html"): Promise<string[]> {
+  const { violations: found } = await new AxeBuilder({ page }).include(part).analyze();
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
 }
 
@@ -101,6 +102,86 @@ test("a chart opens large, with its data as a table", async () => {
   await page.keyboard.press("Escape");
   expect(svg).toMatch(/<path [^>]*stroke="rgb\(\d+, \d+, \d+\)"/); // as any program that reads SVG knows them
   expect(svg).not.toMatch(/lab\(|oklch\(|var\(/);
+});
+
+test("axe finds nothing in dialogs, menus and what is folded, in either theme", async () => {
+  await seek(0.9);
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const none = async (what: string) => expect(await violations(), `${what}, ${colorScheme}`).toEqual([]);
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "What am I looking at?" }).waitFor();
+    await none("help");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Share" }).click();
+    await none("share");
+    await page.keyboard.press("Escape");
+    await go("Curves");
+    const charts = await page.getByRole("button", { name: /: enlarge, table, files$/ }).all();
+    expect(charts.length).toBeGreaterThan(6);
+    for (const chart of [charts[0], charts[4], charts.at(-1)]) {
+      await chart?.click(); // few lines, many, and dots
+      await page.getByRole("dialog").getByRole("table").waitFor();
+      const name = `${await page.getByRole("dialog").getByRole("heading").textContent()}, ${colorScheme}`;
+      expect(await violations("dialog[open]"), name).toEqual([]);
+      await page.keyboard.press("Escape");
+    }
+    await go("Run");
+    for (const summary of await page.locator("summary:visible").all()) await summary.click();
+    await none("why this pair");
+    await go("Machine");
+    for (const summary of await page.locator("summary:visible").all()) await summary.click();
+    await none("machine");
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+});
+
+/** Tabs on until what has the focus is called so. */
+async function tabTo(name: string | RegExp): Promise<void> {
+  for (let presses = 0; presses < 80; presses++) {
+    await page.keyboard.press("Tab");
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement;
+      return element?.getAttribute("aria-label") ?? element?.textContent?.trim() ?? "";
+    });
+    if (typeof name === "string" ? focused === name : name.test(focused)) return;
+  }
+  throw new Error(`80 presses of Tab did not reach ${name}`);
+}
+
+const focusedName = () =>
+  page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent?.trim());
+
+test("the keyboard alone opens dialogs and menus, stays inside, and is back where it was when they close", async () => {
+  await go("Curves");
+  await page.evaluate(() => document.activeElement instanceof HTMLElement && document.activeElement.blur());
+  await tabTo("Loss: enlarge, table, files");
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: "Loss" });
+  await dialog.waitFor();
+  for (let presses = 0; presses < 12; presses++) {
+    await page.keyboard.press("Tab");
+    const inside = await page.evaluate(
+      () => document.activeElement === document.body || document.activeElement?.closest("dialog") !== null,
+    );
+    expect(inside).toBe(true); // or in the browser's own bars, for which the body stands
+  }
+  await tabTo("Loss as a table");
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "hidden" });
+  expect(await focusedName()).toBe("Loss: enlarge, table, files");
+  await page.evaluate(() => document.activeElement instanceof HTMLElement && document.activeElement.blur());
+  await tabTo("Share");
+  await page.keyboard.press("Enter");
+  await tabTo(/^Copy link/);
+  await page.keyboard.press("Escape");
+  expect(await focusedName()).toBe("Share");
+  await tabTo("Help");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "What am I looking at?" }).waitFor();
+  await tabTo("Close");
+  await page.keyboard.press("Enter");
+  expect(await focusedName()).toBe("Help");
 });
 
 test("view and compared runs are in the address, and a reload keeps them", async () => {
