@@ -20,7 +20,7 @@ export function sortDropped(files: readonly File[]): Dropped {
   if (files.length === 1) {
     const [file] = files;
     if (baseName(file).endsWith(".zip")) return { kind: "zip", file };
-    if (/\.(json|jsonl)(\.gz)?$/.test(baseName(file))) return { kind: "problems", file };
+    if (/\.(json|jsonl|md|markdown)(\.gz)?$/.test(baseName(file))) return { kind: "problems", file };
   }
   return { kind: "unknown", names: files.map((file) => file.name) };
 }

@@ -43,7 +43,7 @@ export async function openFiles(session: Session, files: readonly File[]): Promi
     }
     case "unknown": {
       const names = dropped.names.slice(0, 3).join(", ");
-      session.notice.value = `${names}: expected a run's zip, a problem file (.json, .jsonl, .gz), the folder of a model, or an adapter's folder or zip.`;
+      session.notice.value = `${names}: expected a run's zip, a problem file (.json, .jsonl, .md, .gz), the folder of a model, or an adapter's folder or zip.`;
     }
   }
 }

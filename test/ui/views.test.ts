@@ -127,6 +127,7 @@ describe("what is dropped on the page", () => {
   test("is told by its names", () => {
     expect(kind(file("run.zip"))).toBe("zip");
     expect(kind(file("mbpp.jsonl.gz"))).toBe("problems");
+    expect(kind(file("mine.md"))).toBe("problems");
     expect(kind(file("config.json", "m/config.json"), file("model.safetensors", "m/model.safetensors"))).toBe("model");
     expect(kind(file("adapter_config.json"), file("adapter_model.safetensors"))).toBe("adapter");
     expect(kind(file("photo.png"))).toBe("unknown");

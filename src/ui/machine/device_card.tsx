@@ -104,7 +104,7 @@ function RatesTable({ rates: { gflops, copyGbps, dispatchMicroseconds, products 
   ];
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: only what takes the focus scrolls by keyboard
-    <section class="table-scroll" tabIndex={0} aria-label="Speed of the GPU">
+    <section class="table-scroll rates" tabIndex={0} aria-label="Speed of the GPU">
       <table>
         <thead>
           <tr>

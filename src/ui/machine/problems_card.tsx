@@ -44,13 +44,15 @@ export function ProblemsCard() {
           ? `${problems.name}: ${problems.train} to train on, ${problems.validation} for the quiz, ${problems.evaluation} held out.`
           : "The embedded ones: 200 small Python functions."}
       </p>
-      <p class="caption">Errata's own format, MBPP or HumanEval, as .json or .jsonl, gzipped or not.</p>
+      <p class="caption">
+        Errata's own format, also in Markdown, MBPP, HumanEval, EvalPlus, LiveCodeBench, TACO or code_contests; gzipped or not.
+      </p>
       <div class="panel-head">
         <PickButton
           label="Open a file …"
           name="A problem file"
           disabled={disabled}
-          what={{ endings: ".json,.jsonl,.gz" }}
+          what={{ endings: ".json,.jsonl,.md,.markdown,.gz" }}
           take={([file]) => void session.workbench.takeProblems(file)}
         />
         <button type="button" disabled={disabled || problems === null} onClick={() => session.workbench.takeProblems(null)}>
