@@ -66,17 +66,27 @@ export function planOfPrograms({ cases, numbersByValue }: ProgramSuite): Plan {
   };
 }
 
-/** One call per input, its value compared with what the reference solution gave. `inputs` and `cases` belong together by their order. */
-export function planOfEvalPlus(suite: EvalPlusSuite, entryPoint: string, inputs: readonly string[], cases: readonly ReferenceCase[]): Plan {
-  const comparisons = comparisonsOf(suite, cases);
-  const checks = cases.map(({ expected, alternative }, test): Check => {
-    const tree: Tree = { op: "evalplus", step: test, expected, alternative, by: comparisons[test]! };
-    return { test, after: test + 1, text: `${entryPoint}(${inputs[test]!})`, tree };
+/**
+ * One call per input, its value compared with what the reference solution gave. `inputs` and `cases` belong together by their order; an
+ * input without a case is left out.
+ */
+export function planOfEvalPlus(
+  suite: EvalPlusSuite,
+  entryPoint: string,
+  inputs: readonly string[],
+  cases: readonly (ReferenceCase | null)[],
+): Plan {
+  const asked = inputs.flatMap((args, test) => (cases[test] ? [{ test, source: `${entryPoint}(${args})`, given: cases[test] }] : []));
+  const comparisons = comparisonsOf(
+    suite,
+    asked.map(({ given }) => given),
+  );
+  const checks = asked.flatMap(({ test, source, given }, step): Check[] => {
+    const { expected, alternative } = given;
+    const tree: Tree = { op: "evalplus", step, expected, alternative, by: comparisons[step]! };
+    return isSolved(suite, given) ? [{ test, after: step + 1, text: source, tree }] : [];
   });
-  return {
-    steps: inputs.map((args, test) => ({ kind: "value", test, source: `${entryPoint}(${args})` })),
-    checks: checks.filter(({ test }) => isSolved(suite, cases[test]!)),
-  };
+  return { steps: asked.map(({ test, source }) => ({ kind: "value", test, source })), checks };
 }
 
 /**

@@ -6,7 +6,7 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import * as v from "valibot";
 import { messageOf } from "../input_error.ts";
 import type { EvalPlusSuite } from "../tasks/problem.ts";
-import { evalPlusLimits, type ReferenceCase, referenceCases, referenceSteps } from "./evalplus.ts";
+import { evalPlusLimits, isComparable, type ReferenceCase, referenceCases, referenceSteps } from "./evalplus.ts";
 import type { Judge, JudgeOptions, JudgeRequest, Verdict } from "./judge.ts";
 import { type Plan, planOfEvalPlus, planOfPrograms, readPlan } from "./plan.ts";
 import { type Outcome, type RunRequest, replySchema, type SandboxReply, type SandboxRequest } from "./sandbox_protocol.ts";
@@ -14,10 +14,10 @@ import { infraError, verdictOf } from "./verdict.ts";
 
 const MAX_KEPT_VERDICTS = 50_000;
 const REJUDGED_SHARE = 0.01; // of the verdicts in batch
-const REFERENCE_TIMEOUT_MS = 120_000;
+const REFERENCE_TIMEOUT_MS = 300_000;
 const MOST_MS = 60_000; // for all tests of an answer that have a limit each
 
-/** The frame ends every run itself, a boot in between included, well before this. */
+/** The frame says every twenty seconds that it is there. */
 const SILENCE_MS = 240_000;
 const TICK_MS = 10_000;
 /** As the runner writes a failure. */
@@ -46,7 +46,9 @@ export interface ReferenceStore {
   put(key: string, text: string): Promise<void>;
 }
 
-const keptReference = v.array(v.object({ expected: v.string(), alternative: v.nullable(v.string()), seconds: v.number() }));
+const keptReference = v.array(v.nullable(v.object({ expected: v.string(), alternative: v.nullable(v.string()), seconds: v.number() })));
+/** For each input of a suite; null for one on which the reference's own value takes more memory than there is here, or is too large to compare. */
+type Reference = readonly (ReferenceCase | null)[];
 
 /** A judge that speaks with a sandbox frame; it runs in the engine's worker, or wherever the frame's port was given. */
 export class SandboxJudge implements Judge {
@@ -191,9 +193,10 @@ export class SandboxJudge implements Judge {
     if (suite?.kind === "evalplus") {
       if (suite.base.length + suite.plus.length === 0) throw new Error("it has no tests");
       const cases = await this.referenceOf(request, suite, signal);
-      const part = (inputs: readonly string[], of: readonly ReferenceCase[]): Paper => ({
+      if (!cases.some(isGiven)) throw new Error("there is no input for which its canonical solution gives what can be compared here");
+      const part = (inputs: readonly string[], of: Reference): Paper => ({
         plan: planOfEvalPlus(suite, entryPoint, inputs, of),
-        ...evalPlusLimits(of, request.testTimeoutMs),
+        ...evalPlusLimits(of.filter(isGiven), request.testTimeoutMs),
       });
       return [part(suite.base, cases.slice(0, suite.base.length)), part(suite.plus, cases.slice(suite.base.length))];
     }
@@ -209,24 +212,41 @@ export class SandboxJudge implements Judge {
   }
 
   /** What EvalPlus's reference solution gives for the suite's inputs, run once and kept. */
-  private async referenceOf(request: JudgeRequest, suite: EvalPlusSuite, signal: AbortSignal | undefined): Promise<ReferenceCase[]> {
-    const key = this.questionKey(request);
-    const kept = await this.references?.get(digest(key));
+  private async referenceOf(request: JudgeRequest, suite: EvalPlusSuite, signal: AbortSignal | undefined): Promise<Reference> {
+    const key = digest(this.questionKey(request));
+    const kept = await this.references?.get(key);
     if (kept) return v.parse(keptReference, JSON.parse(kept));
+    const cases = await this.runReference(request, suite, new Set(), signal);
+    await this.references?.put(key, JSON.stringify(cases));
+    return cases;
+  }
+
+  /** @param without inputs, by their number, that take too much memory */
+  private async runReference(
+    request: JudgeRequest,
+    suite: EvalPlusSuite,
+    without: ReadonlySet<number>,
+    signal: AbortSignal | undefined,
+  ): Promise<Reference> {
     const { sources, perInput } = referenceSteps(suite, request.entryPoint);
-    const plan: Plan = { steps: sources.map((source, test) => ({ kind: "value", test, source })), checks: [] };
+    const inputOf = (source: number) => Math.floor(source / perInput);
+    const all = sources.map((source, i): Plan["steps"][number] => ({ kind: "value", test: inputOf(i), source }));
+    const plan: Plan = { steps: all.filter(({ test }) => !without.has(test)), checks: [] };
     const asked = { ...request, program: `${suite.reference}\n${suite.alternative}` };
     const paper: Paper = { plan, timeoutMs: REFERENCE_TIMEOUT_MS, stepTimeoutsMs: [] };
     const batched = await this.run(asked, paper, { fresh: false, alone: false }, signal);
     const sound = batched.healthy && batched.end === "done";
     const outcome = sound ? batched : await this.run(asked, paper, { fresh: true, alone: true }, signal);
     const [start = "!", ...results] = outcome.results;
-    const finding = verdictOf(plan, asked, outcome);
-    if (start !== "" || results.length < sources.length || results.some((text) => text.startsWith("!")))
-      throw new Error(`its canonical solution does not run (${finding.errorType}: ${finding.message})`);
-    const cases = referenceCases(results, outcome.stepSeconds.slice(1), perInput);
-    await this.references?.put(digest(key), JSON.stringify(cases));
-    return cases;
+    const { verdict, test, errorType, message } = verdictOf(plan, asked, outcome);
+    if (verdict === "memory_limit" && test !== null) return this.runReference(request, suite, new Set([...without, test]), signal);
+    if (start !== "" || results.length < plan.steps.length || results.some((text) => text.startsWith("!")))
+      throw new Error(`its canonical solution does not run (${errorType}: ${message})`);
+    const found = referenceCases(results, outcome.stepSeconds.slice(1), perInput).map((found) =>
+      isComparable(suite, found) ? found : null,
+    );
+    const next = found.values();
+    return Array.from({ length: sources.length / perInput }, (_, input) => (without.has(input) ? null : (next.next().value ?? null)));
   }
 
   private async run(request: JudgeRequest, paper: Paper, manner: Manner, signal: AbortSignal | undefined): Promise<Outcome> {
@@ -286,7 +306,7 @@ export class SandboxJudge implements Judge {
     this.silentTicks = 0;
     if (reply.type === "ready") this.markOpened({ snapshot: reply.snapshot });
     else if (reply.type === "broken") this.end(new Error(reply.message));
-    else this.settle(reply);
+    else if (reply.type !== "alive") this.settle(reply);
     if (this.waiting.size === 0) this.stopWatching();
   }
 
@@ -296,7 +316,7 @@ export class SandboxJudge implements Judge {
     this.silentTicks = 0;
   }
 
-  private settle(reply: Exclude<SandboxReply, { type: "ready" | "broken" }>): void {
+  private settle(reply: Exclude<SandboxReply, { type: "ready" | "broken" | "alive" }>): void {
     const waiting = this.waiting.get(reply.id);
     this.waiting.delete(reply.id);
     if (reply.type === "failed") waiting?.reject(new Error(reply.message));
@@ -320,6 +340,10 @@ function insideResult(text: string, mark: string): string {
 
 function randomName(): string {
   return crypto.randomUUID().replaceAll("-", "");
+}
+
+function isGiven(found: ReferenceCase | null): found is ReferenceCase {
+  return found !== null;
 }
 
 function digest(text: string): string {

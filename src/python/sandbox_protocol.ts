@@ -86,6 +86,8 @@ export type Outcome = v.InferOutput<typeof outcomeSchema>;
 export const replySchema = v.variant("type", [
   v.object({ type: v.literal("ready"), snapshot: v.nullable(v.instance(ArrayBuffer)) }),
   v.object({ type: v.literal("broken"), message: v.string() }),
+  /** Now and then: the frame is there, however long a run takes. */
+  v.object({ type: v.literal("alive") }),
   v.object({ type: v.literal("planned"), id: v.number(), plan: v.string() }),
   v.object({ type: v.literal("failed"), id: v.number(), message: v.string() }),
   outcomeSchema,

@@ -203,7 +203,7 @@ function readRow(row: object, text: string, index: number, where: string, split:
   if ("input_output" in row) return readTaco(check(TacoRow, row, where), index);
   if ("public_tests" in row) return readCodeContests(check(CodeContestsRow, row, where));
   if ("content" in row && "test" in row) return readCodeEval(check(CodeEvalRow, row, where));
-  if ("test" in row) return readHumanEval(check(HumanEvalRow, row, where), where);
+  if ("test" in row) return readHumanEval(check(HumanEvalRow, row, where));
   if ("tests" in row || "entry_point" in row) return readOwn(check(OwnRow, row, where), where, split);
   const found = Object.keys(row).slice(0, 8).join(", ") || "no fields";
   throw new InputError(
@@ -282,11 +282,9 @@ function entryPointOf(test: string, solution: string | undefined, where: string)
   return name;
 }
 
-function readHumanEval(row: v.InferOutput<typeof HumanEvalRow>, where: string): Problem {
-  const [, number] = /^(?:HumanEval\/)?(\d+)$/.exec(row.task_id) ?? [];
-  if (number === undefined) throw new InputError(`${where}: task_id: expected HumanEval/NUMBER, found ${row.task_id}.`);
+function readHumanEval(row: v.InferOutput<typeof HumanEvalRow>): Problem {
   return {
-    taskId: `HumanEval/${number}`,
+    taskId: row.task_id.replace(/^(?=\d+$)/, "HumanEval/"), // sets in HumanEval's format have names of their own
     prompt: row.prompt,
     entryPoint: row.entry_point,
     tests: humanEvalTests(row.test, row.entry_point),

@@ -124,6 +124,10 @@ test("a frame that falls silent ends the judging with a sentence; one that answe
   tell(outcome(runs()[0]!.id));
   await vi.advanceTimersByTimeAsync(230_000);
   tell(outcome(runs()[1]!.id));
-  await vi.advanceTimersByTimeAsync(250_000);
+  await vi.advanceTimersByTimeAsync(230_000);
+  tell({ type: "alive" });
+  await vi.advanceTimersByTimeAsync(230_000);
+  expect(runs()).toHaveLength(3);
+  await vi.advanceTimersByTimeAsync(20_000);
   await failing;
 });

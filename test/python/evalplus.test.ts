@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { comparisonsOf, evalPlusAccepts, evalPlusLimits, isSolved, referenceCases, referenceSteps } from "../../src/python/evalplus.ts";
+import {
+  comparisonsOf,
+  evalPlusAccepts,
+  evalPlusLimits,
+  isComparable,
+  isSolved,
+  referenceCases,
+  referenceSteps,
+} from "../../src/python/evalplus.ts";
 import { decodeValue } from "../../src/python/value.ts";
 import type { EvalPlusOracle, EvalPlusSuite } from "../../src/tasks/problem.ts";
 
@@ -66,6 +74,12 @@ test("the reference's steps and what they gave belong together", () => {
     { expected: "i1;", alternative: "i2;", seconds: 0.2 },
     { expected: "i3;", alternative: "i4;", seconds: 0.4 },
   ]);
+});
+
+test("what nothing equals is no test, but where its being there is all that counts", () => {
+  const found = { expected: "O1'list of too many characters'", alternative: null, seconds: 0 };
+  expect([isComparable(suite("equal"), found), isComparable(suite("not_none"), found)]).toEqual([false, true]);
+  expect(isComparable(suite("equal"), { ...found, expected: "[i1;]" })).toBe(true);
 });
 
 test("a polynomial that the reference does not solve here is no test", () => {

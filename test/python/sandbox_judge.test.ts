@@ -147,3 +147,25 @@ test("EvalPlus: a reference that fails is not the answer's fault", async () => {
   const [verdict] = await judge.judge([{ ...request("answer"), tests: [], suite }]);
   expect(verdict).toMatchObject({ verdict: "infra_error", message: "T/1: its canonical solution does not run (ValueError: no)" });
 });
+
+test("EvalPlus: an input on which the reference itself needs too much memory is left out, the others keep their numbers", async () => {
+  const suite = {
+    kind: "evalplus",
+    reference: "reference",
+    alternative: "",
+    base: ["1", "2", "3"],
+    plus: [],
+    atol: 0,
+    oracle: "equal",
+  } as const;
+  const large = "!(s'memory's'MemoryError'Ns''s'')";
+  const { judge, runs } = judgeWith(({ program, steps }) => {
+    const inputs = steps.map(({ source }) => source.at(2));
+    if (!program.startsWith("reference")) return { results: ["", "i1;", "i4;"] };
+    return { results: ["", ...inputs.slice(0, inputs.indexOf("2") + 1 || 9).map((input) => (input === "2" ? large : `i${input};`))] };
+  });
+  const [verdict] = await judge.judge([{ ...request("answer"), tests: [], suite }]);
+  expect(verdict).toMatchObject({ verdict: "wrong_answer", test: 2, expected: "3", got: "4" });
+  const asked = runs.filter(({ program }) => program === "answer").map(({ steps }) => steps.map(({ source }) => source));
+  expect(asked).toContainEqual(["f(1)", "f(3)"]);
+});

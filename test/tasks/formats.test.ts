@@ -59,6 +59,13 @@ test("HumanEval: one test per assert, solution whole, all for evaluation", () =>
   });
 });
 
+test("a set in HumanEval's format may have names of its own", () => {
+  const row = { prompt: "def f(x):\n", entry_point: "f", test: "def check(candidate):\n    assert candidate(1) == 1\n" };
+  const ids = ["7", "HumanEval/7", "Python/7", "mine"].map((task_id) => JSON.stringify({ ...row, task_id }));
+  const read = ids.map((line) => readProblems(new TextEncoder().encode(line), "p.jsonl", 0)[0]!.taskId);
+  expect(read).toEqual(["HumanEval/7", "HumanEval/7", "Python/7", "mine"]);
+});
+
 test("a HumanEval check that does more than assert stays whole", () => {
   const check = "def check(candidate):\n    for i in range(3):\n        assert candidate(i) == i\n";
   expect(humanEvalTests(check, "same")).toEqual([`${check}\ncheck(same)`]);

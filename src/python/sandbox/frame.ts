@@ -23,7 +23,8 @@ const TIMED_BOOTS = 8; // after which the machine's best is known
 const PLAN_TIMEOUT_MS = 20_000;
 const RESTORE_TIMEOUT_MS = 20_000;
 const MAX_SLACK = 4; // how many times slower than at its best the machine may be counted
-const MOST_SLACKENED_MS = 120_000; // a limit is not stretched beyond this: the engine takes four minutes of silence for an end
+const MOST_SLACKENED_MS = 120_000; // a limit is not stretched beyond this
+const ALIVE_EVERY_MS = 20_000;
 const ALONE_PATIENCE_MS = 2_000; // after which a run that wants to be alone stops others from starting
 const MAX_RESULTS_CHARACTERS = 16 << 20; // of one run
 /** What the canary gives in an interpreter in order. */
@@ -97,6 +98,7 @@ class Yard {
   /** Boots the planner, whose memory the others start from. */
   start(): void {
     this.boot(this.planner);
+    setInterval(() => this.reply({ type: "alive" }), ALIVE_EVERY_MS);
   }
 
   handle(request: SandboxRequest): void {
