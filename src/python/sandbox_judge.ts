@@ -14,7 +14,7 @@ import { infraError, verdictOf } from "./verdict.ts";
 
 const MAX_KEPT_VERDICTS = 50_000;
 const REJUDGED_SHARE = 0.01; // of the verdicts in batch
-const REFERENCE_TIMEOUT_MS = 300_000;
+const REFERENCE_TIMEOUT_MS = 600_000;
 const MOST_MS = 60_000; // for all tests of an answer that have a limit each
 
 /** The frame says every twenty seconds that it is there. */
@@ -235,7 +235,7 @@ export class SandboxJudge implements Judge {
     const asked = { ...request, program: `${suite.reference}\n${suite.alternative}` };
     const paper: Paper = { plan, timeoutMs: REFERENCE_TIMEOUT_MS, stepTimeoutsMs: [] };
     const batched = await this.run(asked, paper, { fresh: false, alone: false }, signal);
-    const sound = batched.healthy && batched.end === "done";
+    const sound = batched.healthy && (batched.end === "done" || batched.end === "timeout");
     const outcome = sound ? batched : await this.run(asked, paper, { fresh: true, alone: true }, signal);
     const [start = "!", ...results] = outcome.results;
     const { verdict, test, errorType, message } = verdictOf(plan, asked, outcome);
