@@ -142,14 +142,15 @@ interface AnswerPairProps {
   repaired: readonly Answer[];
 }
 
-/** What the underlines mean. */
+/** What the underlines mean; nothing where there is no place for them in the program. */
 function FocusNote({ focus }: { focus: { failed: unknown[][] | null; all: boolean } }) {
-  const drawn = focus.failed?.some((line) => line.length > 0) ?? false;
+  if (!focus.failed) return null;
+  const drawn = focus.failed.some((line) => line.length > 0);
   return (
     <p class="caption focus-note">
       {drawn ? (
         <>
-          <span class="focal">Underlined</span>: what the focal loss counts
+          <span class="focal">Underlined</span> in the code: what the focal loss counts
         </>
       ) : (
         "The focal loss counts the end of the failed answer"
@@ -189,6 +190,7 @@ function AnswerPair({ answer, passed, pairs, repaired }: AnswerPairProps) {
   const focus = partner && focusShown(partner, answer);
   return (
     <div class={`pair ${partner ? "" : "alone"}`}>
+      {focus && <FocusNote focus={focus} />}
       <h4 class="wrong">{partner?.pair ? "Rejected" : "Failed answer"}</h4>
       {partner ? (
         <>
@@ -199,7 +201,6 @@ function AnswerPair({ answer, passed, pairs, repaired }: AnswerPairProps) {
             right={partner.answer.solution}
             {...(focus && { focus: { failed: focus.failed, right: focus.right } })}
           />
-          {focus && <FocusNote focus={focus} />}
         </>
       ) : (
         <SingleCode code={answer.solution} failingLine={answer.line} />

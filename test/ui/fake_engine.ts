@@ -159,11 +159,11 @@ function metricsAt(step: number): Extract<RunEvent, { type: "step" }>["metrics"]
   };
 }
 
-/** A focal pair's last line but one of the failed answer counts. */
+/** Of a focal pair the failed answer's last line counts. */
 function focused(pair: Preference): Preference {
   const text = pair.rejected ?? "";
   const end = text.trimEnd().length;
-  return { ...pair, rejected_mask: [0, 1, 1, 0], rejected_focus: [[text.lastIndexOf("\n", end) + 1, end]] };
+  return { ...pair, rejected_mask: [0, 1, 1, 0], rejected_focus: [[text.lastIndexOf("\n", end - 1) + 1, end]] };
 }
 
 function* fakeRun(options: FakeOptions, method: string): Generator<RunEvent | Wait> {
