@@ -1,6 +1,7 @@
 // npm run speed: measures with what `errata bench` is made of and writes docs/results/speed.md, a section for each adapter; other sections stay. One
 // device and one compilation serve all of an adapter's benchmarks. `npm run speed -- gemm step` measures these alone, in processor time with
-// --processor-time. Judging and growth need no adapter: `npm run speed -- gemm attention head step sample` leaves them out for a second adapter.
+// --processor-time. Chromium's own adapter (onnxruntime-web), judging and growth need no other: `npm run speed -- gemm attention head step sample`
+// leaves them out for a second one.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -45,12 +46,22 @@ const wanted = words.filter((word) => !word.startsWith("--"));
 const isWanted = (/** @type {string} */ subject) => wanted.length === 0 || wanted.includes(subject);
 
 const modules = await openModules();
-const { benchCommand, describeMachine, measure, openMachine, table } = await modules.import("/src/cli/bench_command.ts");
+const { benchCommand, benchmark, describeMachine, measure, openMachine, table } = await modules.import("/src/cli/bench_command.ts");
 const { readFlags } = await modules.import("/src/cli/flags.ts");
 const { openProgress } = await modules.import("/src/cli/progress.ts");
 const progress = openProgress(process.stderr);
 
 if (benchmarks(true).some(([, [subject = ""]]) => isWanted(subject))) await measureAdapter();
+if (isWanted("onnxruntime-web") && !processorTime) {
+  const args = ["--peer", "onnxruntime-web"]; // in Chromium's own processes
+  const { machine, rows } = await benchmark("gemm", readFlags("bench", benchCommand.flags, args), progress);
+  const name = `Chromium, ${nameOf(machine.adapter)}`;
+  keep(
+    name,
+    "Products, against onnxruntime-web",
+    `\`errata bench gemm ${args.join(" ")}\`\n\n${describeMachine(machine)}\n\n${table(rows).join("\n")}`,
+  );
+}
 if (isWanted("judge")) {
   const rows = await measure(null, "judge", readFlags("bench", benchCommand.flags, []), progress);
   keep(named(NO_ADAPTER), "Judging", `\`errata bench judge\`\n\n${table(rows).join("\n")}`);
@@ -69,18 +80,18 @@ process.exit(0); // Dawn would keep the process alive
 
 async function measureAdapter() {
   const machine = await openMachine(progress);
-  const { description, vendor, architecture } = machine.adapter;
   for (const [title, [subject = "", ...args]] of benchmarks(machine.gpu.software)) {
     if (!isWanted(subject)) continue;
     progress.say(`bench ${subject} ${args.join(" ")}`);
     const rows = await measure(machine, subject, readFlags("bench", benchCommand.flags, args), progress);
     const command = ["errata bench", subject, ...args].join(" ");
-    keep(
-      named(description || `${vendor} ${architecture}`),
-      title,
-      `\`${command}\`\n\n${describeMachine(machine)}\n\n${table(rows).join("\n")}`,
-    );
+    keep(named(nameOf(machine.adapter)), title, `\`${command}\`\n\n${describeMachine(machine)}\n\n${table(rows).join("\n")}`);
   }
+}
+
+/** @param {{ description: string, vendor: string, architecture: string }} adapter */
+function nameOf({ description, vendor, architecture }) {
+  return description || `${vendor} ${architecture}`;
 }
 
 /** @param {string} name */

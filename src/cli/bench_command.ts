@@ -44,7 +44,7 @@ const flags = {
   profile: switchFlag("step: measures each kernel's share of the last one, too"),
   rows: numberFlag("N", "head: predicting rows (64; 16 on a software adapter)", null, { integer: true, min: 1 }),
   batches: listFlag("A,B", "sample: answers at once", [1, 8, 32, 64], count),
-  peer: choiceFlag(["jax-js"], "gemm: measures the same products there, too", null),
+  peer: choiceFlag(["jax-js", "onnxruntime-web"], "gemm: measures the same products there, too; onnxruntime-web: both in Chromium", null),
 } as const;
 
 export type BenchValues = Values<typeof flags>;
@@ -64,14 +64,28 @@ head keep their shares.
   flags,
   subjects: SUBJECTS,
   run: async (values, { print, progress }, subject) => {
-    const machine = subject === "judge" ? null : await openMachine(progress);
-    const rows = await measure(machine, subject, values, progress);
+    const { machine, rows } = await benchmark(subject, values, progress);
     const lines = values.json
       ? [JSON.stringify({ ...(machine && { adapter: machine.adapter, roofline: machine.roofline }), rows })]
       : [...(machine ? [describeMachine(machine), ""] : []), ...table(rows)];
     for (const line of lines) print(line);
   },
 };
+
+/** The figures of a subject, and of what machine they are: none where only the judge works. */
+export async function benchmark(
+  subject: string,
+  values: BenchValues,
+  progress: Progress,
+): Promise<{ machine: Measured | null; rows: BenchRow[] }> {
+  if (subject === "gemm" && values.peer === "onnxruntime-web") {
+    const { benchInChromium } = await import("./ort_peer.ts"); // Vite and Playwright take a while to load
+    const { adapter, roofline, rows } = await benchInChromium(gemmShapes(...(await gemmSettings(values))), progress);
+    return { machine: { adapter, roofline }, rows: withShares(roofline, rows) };
+  }
+  const machine = subject === "judge" ? null : await openMachine(progress);
+  return { machine, rows: await measure(machine, subject, values, progress) };
+}
 
 /** Opens the device, with the kernels that the engine would take there, and measures what it can do at best. */
 export async function openMachine(progress: Progress): Promise<Machine> {
@@ -98,9 +112,23 @@ export async function measure(machine: Machine | null, subject: string, values: 
     takeFastest(roofline, await benchGemm(gpu, shapes, { peer: null, tiles: false, say }));
   }
   const measured = await MEASURES[subject as keyof typeof MEASURES](gpu, await settingsOf(subject, values, gpu.software), say);
-  if (subject === "gemm") takeFastest(roofline, measured);
-  for (const row of measured) if (row.gflop > 0) row.share_of_gemm = row.gflops / roofline.gemm_gflops;
-  return measured;
+  return subject === "gemm" ? withShares(roofline, measured) : share(roofline, measured);
+}
+
+function withShares(roofline: Roofline, products: BenchRow[]): BenchRow[] {
+  takeFastest(roofline, products);
+  return share(roofline, products);
+}
+
+function share({ gemm_gflops }: Roofline, rows: BenchRow[]): BenchRow[] {
+  for (const row of rows) if (row.gflop > 0) row.share_of_gemm = row.gflops / gemm_gflops;
+  return rows;
+}
+
+/** In Chromium: of few rows, unless told, since nobody knows its adapter here. */
+async function gemmSettings(values: BenchValues): Promise<[ModelConfig, readonly number[]]> {
+  const { config, tokens } = await settingsOf("gemm", values, true);
+  return [config, tokens];
 }
 
 function takeFastest(roofline: Roofline, products: readonly BenchRow[]): void {
@@ -167,15 +195,19 @@ async function inTurn<T>(items: readonly T[], rowsOf: (item: T) => Promise<Bench
   return rows;
 }
 
-/** A device, and what it can do at best. */
-export interface Machine {
-  readonly gpu: Recorder;
+/** What an adapter can do at best. */
+export interface Measured {
   readonly adapter: { readonly description: string; readonly vendor: string; readonly architecture: string };
   readonly roofline: Roofline;
 }
 
+/** An open device, too. */
+export interface Machine extends Measured {
+  readonly gpu: Recorder;
+}
+
 /** "NAME: multiply-adds 3.5 GFLOP/s, ..." */
-export function describeMachine({ adapter, roofline }: Machine): string {
+export function describeMachine({ adapter, roofline }: Measured): string {
   const { register_gflops, gemm_gflops, copy_gbps, dispatch_us } = roofline;
   const rates = [
     `multiply-adds ${register_gflops.toFixed(1)} GFLOP/s`,
