@@ -108,6 +108,17 @@ test("a GGUF file is picked, and another is dropped", async () => {
   await modelLine(/Model: tiny-llama/);
 });
 
+test("a folder is dropped", async () => {
+  const devtools = await page.context().newCDPSession(page); // scripts cannot drop folders
+  const data = { items: [], files: [DEMO], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    await devtools.send("Input.dispatchDragEvent", { type, x: 400, y: 300, data });
+  }
+  await modelLine(/Model: demo,/);
+  await drop([{ name: "tiny-llama.gguf", bytes: readBytes("gguf/tiny-llama.gguf") }]);
+  await modelLine(/Model: tiny-llama/);
+});
+
 test("a GGUF file of another kind is refused in a sentence, and the model that is loaded stays", async () => {
   await drop([{ name: "other.gguf", bytes: readBytes("gguf/refused-architecture.gguf") }]);
   await alertOf("architecture").waitFor(IN_TIME);
