@@ -91,25 +91,28 @@ export function normMid({ gpu, model, activations, size }: Pass, i: number): voi
   rmsNorm(gpu, inputs, { y: view(activations.normed), rstd: view(activations.rstd) }, model.config.normEps);
 }
 
-/**
- * y = x Wᵀ + bias + residual of one of layer i's matrices; with LoRA z = x Aᵀ and y += scale * z Bᵀ, in the columns of each of its
- * projections.
- */
+/** y = x Wᵀ + bias + residual of one of layer i's matrices, with LoRA. */
 function project(
-  { gpu, model, adapter, activations, size }: Pass,
+  pass: Pass,
   i: number,
   name: LayerMatrix,
   { x, residual = null }: { x: Tensor; residual?: Tensor | null },
   y: Tensor,
 ): void {
-  const { matrix, bias } = model.layers[i]![name];
-  multiply(gpu, { x, matrix, bias, residual }, { y });
+  const { matrix, bias } = pass.model.layers[i]![name];
+  multiply(pass.gpu, { x, matrix, bias, residual }, { y });
+  addLora(pass, i, name, x, y);
+}
+
+/** With LoRA z = x Aᵀ and y += scale * z Bᵀ, in the columns of each projection of one of layer i's matrices. */
+export function addLora({ gpu, model, adapter, activations, size }: Pass, i: number, name: LayerMatrix, x: Tensor, y: Tensor): void {
   if (!adapter) return;
   for (const { projection, first } of matrixParts(model.config, name)) {
     const lora = adapter.layers[i]![projection];
     if (!lora) continue;
     const z = rowsOf(activations.layers[i]!.z[projection], size.tokens);
+    const shard = { first, rows: rowsIn(model.layers[i]![name].matrix) };
     linear(gpu, { x, weight: lora.A }, { y: z });
-    linear(gpu, { x: z, weight: lora.B }, { y }, { scale: adapter.scale, accumulate: true, shard: { first, rows: rowsIn(matrix) } });
+    linear(gpu, { x: z, weight: lora.B }, { y }, { scale: adapter.scale, accumulate: true, shard });
   }
 }

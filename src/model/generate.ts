@@ -19,11 +19,11 @@ import {
   rowsOf,
 } from "./activations.ts";
 import { type ModelConfig, positions } from "./config.ts";
+import { type DecodeSize, decodeForward, layOutParts } from "./decode.ts";
 import { forward, uploadPack } from "./forward.ts";
 import type { Adapter } from "./lora.ts";
-import { multiply } from "./matrix.ts";
 import type { Model } from "./model.ts";
-import { type Pack, type PassSize, passSize } from "./pack.ts";
+import { type Pack, passSize } from "./pack.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { drawWork, forwardWork, prefillWork } from "./work.ts";
 
@@ -108,11 +108,13 @@ export async function* generate(
   const ownSlots = maxNewTokens + 1;
   const ownBase = batch * promptSlots;
   const activations = allocateActivations(gpu, model.config, samplingSizes(batch, longestPrompt, maxNewTokens, adapter?.R));
-  const state = layOutState(model.config, batch, maxNewTokens, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
+  const state = layOutState(model.config, { batch, longestPrompt, maxNewTokens }, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
   try {
     await gpu.compile(() => {
       if (promptSlots > 0) forward(gpu, model, adapter, activations, { tokens: promptSlots, keys: 0 });
-      decodeStep(gpu, model, adapter, activations, state, { tokens: batch, keys: 0 }, options);
+      for (const longest of [1, longestPrompt + maxNewTokens]) {
+        decodeStep(gpu, model, adapter, activations, state, { tokens: batch, keys: 0, longest }, options);
+      }
     });
     const work = forwardWork(gpu, model, adapter, activations, state.logits);
     const rows: Row[] = [];
@@ -182,6 +184,7 @@ function checkRequests({ id, config }: Model, requests: readonly SampleRequest[]
 /** What decoding keeps on the GPU besides the activations, for B rows. */
 interface DecodeState {
   readonly logits: Tensor; // [B, V]
+  readonly parts: Tensor; // of decodeForward
   readonly tokens: Tensor; // u32 [B]
   readonly streams: Tensor; // u32 [B]
   readonly counts: Tensor; // u32 [B]
@@ -192,13 +195,19 @@ interface DecodeState {
   readonly sums: Tensor; // [2]
 }
 
-/** Bytes that decoding B rows takes besides the activations. */
-export const decodeBytes = (config: ModelConfig, B: number, maxNewTokens: number): number =>
-  countBytes((alloc) => layOutState(config, B, maxNewTokens, alloc));
+interface DecodeNeeds {
+  readonly batch: number;
+  readonly longestPrompt: number;
+  readonly maxNewTokens: number;
+}
 
-function layOutState(config: ModelConfig, B: number, maxNewTokens: number, alloc: Allocate): DecodeState {
+/** Bytes that decoding takes besides the activations. */
+export const decodeBytes = (config: ModelConfig, needs: DecodeNeeds): number => countBytes((alloc) => layOutState(config, needs, alloc));
+
+function layOutState(config: ModelConfig, { batch: B, longestPrompt, maxNewTokens }: DecodeNeeds, alloc: Allocate): DecodeState {
   return {
     logits: alloc("logits", [B, config.vocabulary]),
+    parts: layOutParts(config, B, longestPrompt + maxNewTokens, alloc),
     tokens: alloc("tokens", [B], "u32"),
     streams: alloc("streams", [B], "u32"),
     counts: alloc("counts", [B], "u32"),
@@ -252,6 +261,7 @@ async function decode(
   const pack = packRows(rows);
   uploadPack(gpu, activations, pack);
   const { keys } = passSize(pack);
+  const longestRow = Math.max(...rows.map(({ prompt, ids }) => prompt.length + ids.length + 1));
   gpu.write(
     state.streams,
     Uint32Array.from(rows, (r) => r.request.stream),
@@ -263,7 +273,8 @@ async function decode(
   gpu.write(state.limits, new Uint32Array(B).fill(maxNewTokens));
   const longest = Math.min(...rows.map((r) => r.ids.length));
   for (let step = 0; step < Math.min(STEPS_PER_READBACK, maxNewTokens - longest); step++) {
-    decodeStep(gpu, model, adapter, activations, state, { tokens: B, keys: keys + step * B }, { temperature, seed });
+    const size = { tokens: B, keys: keys + step * B, longest: longestRow + step };
+    decodeStep(gpu, model, adapter, activations, state, size, { temperature, seed });
   }
   const logits = rowsOf(state.logits, B);
   sumOfSquares(gpu, { x: { ...logits, shape: [numel(logits.shape)] } }, { partials: state.partials });
@@ -284,13 +295,12 @@ function decodeStep(
   adapter: Adapter | null,
   activations: Activations,
   state: DecodeState,
-  size: PassSize,
+  size: DecodeSize,
   draw: { temperature: number; seed: number },
 ): void {
   const view = (t: Tensor) => rowsOf(t, size.tokens);
   const [logits, tokens, streams, counts] = [view(state.logits), view(state.tokens), view(state.streams), view(state.counts)];
-  forward(gpu, model, adapter, activations, size);
-  multiply(gpu, { x: view(activations.hidden), matrix: model.head }, { y: logits });
+  decodeForward(gpu, model, adapter, activations, { parts: state.parts, logits }, size);
   sampleToken(gpu, { logits, streams, counts }, { tokens }, draw);
   const next = {
     ids: view(activations.ids),

@@ -9,6 +9,7 @@ import { type LinearGradients, linearBackward } from "../kernels/linear_backward
 import { linearBackwardQuads } from "../kernels/linear_backward_quads.ts";
 import { linearBackwardTiled } from "../kernels/linear_backward_tiled.ts";
 import { linearQuads } from "../kernels/linear_quads.ts";
+import { linearSplit } from "../kernels/linear_split.ts";
 import { linearTiled } from "../kernels/linear_tiled.ts";
 
 /** A frozen matrix [N, K], or some of its rows. int8 and int4 (K a multiple of 32) have scales [N, K / 32]. */
@@ -39,6 +40,26 @@ export function multiply(
   let first = 0;
   for (const { data, scales } of matrix) {
     linearInTiles(gpu, { x, weight: data, scales, bias, residual }, y, { ...options, shard: { first, rows } });
+    first += data.shape[0]!;
+  }
+}
+
+/** What decoding on a graphics card puts into a product. */
+interface FewRows {
+  readonly x: Tensor;
+  readonly matrix: Matrix;
+  readonly bias?: Tensor | null;
+  readonly residual?: Tensor | null;
+  /** x goes through rms_norm with these weights first. */
+  readonly norm?: { readonly weight: Tensor; readonly eps: number } | null;
+}
+
+/** multiply for the few rows of decoding on a graphics card: sums in an order of their own, whatever the number of rows. */
+export function multiplyFewRows(gpu: Gpu, { x, matrix, bias = null, residual = null, norm = null }: FewRows, { y }: { y: Tensor }): void {
+  const rows = rowsIn(matrix);
+  let first = 0;
+  for (const { data, scales } of matrix) {
+    linearSplit(gpu, { x, weight: data, scales, bias, residual }, { y }, { norm, shard: { first, rows } });
     first += data.shape[0]!;
   }
 }

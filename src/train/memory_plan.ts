@@ -42,7 +42,7 @@ export function planMemory(config: ModelConfig, { dtype, lora, training, samplin
   const workspace = training && workspaceSizes(R ?? 4, training.tokens, training.checkpoint);
   const sizes = sampling && samplingSizes(sampling.batch, sampling.longestPrompt, sampling.maxNewTokens, R);
   const cache = sizes ? 2 * 4 * config.layers * config.kvHeads * config.headSize * sizes.slots : 0;
-  const sampler = sampling && sizes ? activationBytes(config, sizes) + decodeBytes(config, sampling.batch, sampling.maxNewTokens) : 0;
+  const sampler = sampling && sizes ? activationBytes(config, sizes) + decodeBytes(config, sampling) : 0;
   const parts = {
     weights: weightBytes(config, dtype),
     lora: 2 * arena,

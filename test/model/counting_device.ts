@@ -57,6 +57,7 @@ export function countingDevice(): GPUDevice {
     createBindGroupLayout: () => ({}),
     createPipelineLayout: () => ({}),
     createComputePipeline: () => ({}),
+    createComputePipelineAsync: async () => ({}),
     createBindGroup: () => ({}),
     createCommandEncoder: () => encoder,
     pushErrorScope() {},

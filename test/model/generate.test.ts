@@ -53,6 +53,51 @@ test.each(MODELS)("greedy continuations of %s", async (name) => {
   freeModel(gpu, loaded);
 });
 
+/** The test's adapter as it would be used if it were a graphics card. */
+async function asGraphicsCard(run: () => Promise<void>): Promise<void> {
+  const { software } = gpu;
+  Object.defineProperty(gpu, "software", { value: false, configurable: true });
+  try {
+    await run();
+  } finally {
+    Object.defineProperty(gpu, "software", { value: software, configurable: true });
+  }
+}
+
+test.each(["tiny-qwen2", "tiny-qwen3"])(
+  "greedy continuations of %s by the kernels that a graphics card decodes with",
+  async (name) => {
+    await asGraphicsCard(async () => {
+      const loaded = await loadModel(gpu, modelFiles(name), { dtype: "f32" });
+      const model = { ...loaded, config: { ...loaded.config, eosTokenIds: [] } };
+      const { greedy } = readJson<{ greedy: Greedy[] }>(`forward/${name}.json`);
+      const options = { temperature: 0, maxNewTokens: greedy[0]!.new_ids.length };
+      const requests = greedy.map((g) => ({ promptIds: g.prompt_ids, stream: 0 }));
+      expect((await answers(model, requests, options)).map((s) => s.ids)).toEqual(greedy.map((g) => g.new_ids));
+      const adapter = adapterFromFile(gpu, model, await readAdapter(folder(`dpo/${name}/r8/adapter`), model.config));
+      const adapted = readJson<Greedy[]>(`dpo/${name}/r8/greedy.json`);
+      const adaptedRequests = adapted.map((g) => ({ promptIds: g.prompt_ids, stream: 0 }));
+      const withAdapter = await answers(model, adaptedRequests, { ...options, maxNewTokens: adapted[0]!.new_ids.length }, adapter);
+      expect(withAdapter.map((s) => s.ids)).toEqual(adapted.map((g) => g.new_ids));
+      freeAdapter(gpu, adapter);
+      freeModel(gpu, loaded);
+    });
+  },
+  120_000,
+);
+
+test("on a graphics card, too, an answer does not depend on batch size or company, where keys come in several chunks", async () => {
+  await asGraphicsCard(async () => {
+    const model = await loadModel(gpu, modelFiles("tiny-qwen2"), { dtype: "f32" });
+    const long = Array.from({ length: 126 }, (_, i) => (7 * i + 3) % 300); // beyond one chunk while it is answered
+    const requests = Array.from({ length: 6 }, (_, i) => ({ promptIds: i % 2 ? long : [9, 3], stream: streamOf(`test/${i}`) }));
+    const whole = await answers(model, requests, { batch: 64, maxNewTokens: 6 });
+    expect(await answers(model, requests, { batch: 2, maxNewTokens: 6 })).toEqual(whole);
+    for (const i of [2, 3]) expect((await answers(model, [requests[i]!], { maxNewTokens: 6 }))[0]!.ids).toEqual(whole[i]!.ids);
+    freeModel(gpu, model);
+  });
+}, 240_000);
+
 test("an answer does not depend on batch size, order or company", async () => {
   const model = await loadModel(gpu, modelFiles("tiny-qwen2"), { dtype: "f32" });
   const prompts = [[5, 6, 7], [9], [11, 12, 13, 14, 15, 16]];

@@ -6,6 +6,7 @@ import type { Checkpoint } from "../../src/model/activations.ts";
 import { allocateActivations, rowsOf } from "../../src/model/activations.ts";
 import { backward } from "../../src/model/backward.ts";
 import { forward, uploadPack } from "../../src/model/forward.ts";
+import { generate } from "../../src/model/generate.ts";
 import { allocateHead, headBackward, headLogps } from "../../src/model/head.ts";
 import { createAdapter } from "../../src/model/lora.ts";
 import { packGroups, passSize } from "../../src/model/pack.ts";
@@ -67,4 +68,20 @@ test("the count is that of the textbook: products of the body, the head, attenti
   const head = 2 * 2 * 256 * V * C;
   const attended = (4 + 10) * keys * heads * D * layers;
   expect((await passOf(shared, "all")).gflop).toBeCloseTo((body + lora + head + attended) / 1e9, 6);
+});
+
+test("a token decoded on a graphics card takes at most 150 dispatches of 24 layers, from 128 keys on a few more", async () => {
+  const gpu = new Gpu(countingDevice());
+  const model = randomModel(gpu, "0.5B", QWEN_05B, "f16");
+  const dispatches = async (promptLength: number) => {
+    const count = async (maxNewTokens: number) => {
+      const before = gpu.counters.dispatches;
+      const requests = [{ promptIds: ids(promptLength), stream: 0 }];
+      for await (const _ of generate(gpu, model, null, requests, { temperature: 1, maxNewTokens, seed: 1, stop: [] }));
+      return gpu.counters.dispatches - before;
+    };
+    return ((await count(7)) - (await count(3))) / 4;
+  };
+  expect(await dispatches(100)).toBe(5 * 24 + 8);
+  expect(await dispatches(256)).toBe(6 * 24 + 8);
 });
