@@ -1,4 +1,5 @@
 import { UnfinishedRun } from "./kept_runs.tsx";
+import { AskedModel } from "./machine/asked_model.tsx";
 import { useSession } from "./session.ts";
 
 const TITLES = { device: "No GPU here", model: "The model could not be loaded", run: "The run stopped" };
@@ -33,6 +34,7 @@ export function Notices() {
           </button>
         </p>
       )}
+      <AskedModel />
       <UnfinishedRun />
       {warning && (
         <p class="notice" role="status">

@@ -117,6 +117,8 @@ export class Session {
       tell: (sentence) => (this.notice.value = sentence),
       seed: () => this.config.value.seed,
     });
+    const { remote } = this.workbench;
+    remote.value = { ...remote.value, name: config.model, hub: config.hub || remote.value.hub };
     this.shelf = new Shelf((recording) => this.fetchArchive(recording));
   }
 

@@ -18,6 +18,10 @@ export interface PageConfig {
   compare: readonly string[];
   /** Which adapter to ask the browser for, on machines that have two. */
   power: "high-performance" | "low-power";
+  /** A model to be offered: a hub id or an address; "" for none. */
+  model: string;
+  /** Address of the hub that it is on; "" for the public one. */
+  hub: string;
 }
 
 export const PRESETS: readonly { value: Preset; label: string }[] = [
@@ -47,6 +51,8 @@ const DEFAULTS: PageConfig = {
   lesson: null,
   compare: [],
   power: "high-performance",
+  model: "",
+  hub: "",
 };
 
 /**
@@ -82,7 +88,22 @@ export function readConfig(search: string): { config: PageConfig; ignored: strin
       .filter((id) => id !== "") ?? [];
   config.compare = wanted.filter((id) => RECORDINGS.some((recording) => recording.id === id));
   ignored.push(...wanted.filter((id) => !config.compare.includes(id)).map((id) => `compare=${id}`));
+  const model = parameters.get("model") ?? "";
+  if (isHubId(model) || isAddress(model)) config.model = model;
+  else if (model !== "") ignored.push(`model=${model}`);
+  const hub = parameters.get("hub") ?? "";
+  if (isAddress(hub)) config.hub = hub;
+  else if (hub !== "") ignored.push(`hub=${hub}`);
   return { config, ignored };
+}
+
+/** "owner/name", with a revision and a GGUF file in it, if need be: what src/storage/hub.ts takes. */
+function isHubId(text: string): boolean {
+  return text.length < 200 && /^[\w.-]+\/[\w.-]+(@[\w.-]+)?(\/.+\.gguf)?$/i.test(text);
+}
+
+function isAddress(text: string): boolean {
+  return /^https?:\/\//.test(text) && URL.canParse(text);
 }
 
 /** The preset of that name; a run's own settings count where there is none, so any will do to name it. */
@@ -105,6 +126,8 @@ export function writeConfig(config: PageConfig, search: string): string {
   setOrDelete(parameters, "lesson", config.lesson ?? "");
   setOrDelete(parameters, "power", config.power === "low-power" ? "low" : "");
   setOrDelete(parameters, "compare", config.compare.join(","));
+  setOrDelete(parameters, "model", config.model);
+  setOrDelete(parameters, "hub", config.hub);
   return `?${parameters}`;
 }
 

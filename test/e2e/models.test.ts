@@ -44,7 +44,11 @@ beforeEach(() => {
 });
 
 const ready = () => page.locator('html[data-state="ready"]').waitFor(IN_TIME);
-const modelLine = (text: string | RegExp) => page.locator("footer").getByText(text).waitFor(IN_TIME);
+/** Waits for a model of this name, and until it has been checked: before that no other is taken. */
+async function modelLine(text: string | RegExp): Promise<void> {
+  await page.locator("footer").getByText(text).waitFor(IN_TIME);
+  await page.getByRole("progressbar", { name: "Loading the model" }).waitFor({ state: "detached", timeout: IN_TIME.timeout });
+}
 const alertOf = (text: string | RegExp) => page.getByRole("alert").filter({ hasText: text });
 const closeNotice = () => page.getByRole("button", { name: "Close" }).click();
 const weightRequests = (server: ModelServer) => server.requests.filter((line) => line.startsWith("model.safetensors"));
@@ -187,6 +191,17 @@ test("a download that is broken off is gone on with, also after a reload", async
   await page.getByRole("button", { name: `Go on with ${ID}` }).click();
   await modelLine(`Model: ${ID}`);
   expect(weightRequests(hub)).toEqual([expect.stringMatching(/^model\.safetensors [1-9]\d{5}/)]);
+});
+
+test("an address that names a model offers it, and downloads nothing unasked", async () => {
+  await page.goto(`${opened.origin}/?model=${encodeURIComponent(ID)}&hub=${encodeURIComponent(hub.base)}`);
+  await ready();
+  const offer = page.getByText(`asks for the model ${ID} from ${hub.base}`);
+  await offer.waitFor();
+  expect([...hub.requests, ...hub.authorizations]).toEqual([]);
+  await page.getByRole("button", { name: "Load it" }).click();
+  await modelLine(`Model: ${ID}`);
+  await offer.waitFor({ state: "detached" });
 });
 
 test("a hub that cannot be reached, and a name that is none, are told in a sentence", async () => {

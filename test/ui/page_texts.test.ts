@@ -22,7 +22,7 @@ describe("the URL's settings", () => {
   });
 
   test("leave parameters of others alone", () => {
-    expect(writeConfig(readConfig("").config, "?model=x")).toContain("model=x");
+    expect(writeConfig(readConfig("").config, "?theme=x")).toContain("theme=x");
   });
 });
 

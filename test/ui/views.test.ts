@@ -148,6 +148,15 @@ describe("the URL", () => {
     expect(readConfig(writeConfig(config, "")).config).toEqual(config);
   });
 
+  test("names a model and its hub, which are offered; what is neither is left out", () => {
+    const asked = "?model=school%2Flittle%40v1%2Flittle.gguf&hub=http%3A%2F%2F192.168.0.2%3A8000";
+    const { config, ignored } = readConfig(asked);
+    expect(config).toMatchObject({ model: "school/little@v1/little.gguf", hub: "http://192.168.0.2:8000" });
+    expect(readConfig(writeConfig(config, "")).config).toEqual(config);
+    expect(ignored).toEqual([]);
+    expect(readConfig("?model=javascript:alert(1)&hub=file:///etc").ignored).toEqual(["model=javascript:alert(1)", "hub=file:///etc"]);
+  });
+
   test("with nonsense is named, not obeyed", () => {
     const { config, ignored } = readConfig("?view=moon&lesson=x&compare=h2l,nonsense&power=more");
     expect(config).toMatchObject({ view: "run", lesson: null, compare: ["h2l"], power: "high-performance" });
