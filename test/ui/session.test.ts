@@ -57,7 +57,8 @@ function openSession(query = "", options: Partial<FakeOptions> = {}, tabs = brow
     },
     readConfig(query).config,
   );
-  return { session, openSandbox, query: () => address, tell: (event: Event) => tell(event) };
+  const sent = vi.spyOn(engine, "postMessage");
+  return { session, openSandbox, sent, query: () => address, tell: (event: Event) => tell(event) };
 }
 
 const reach = (session: Session, state: string) => vi.waitFor(() => expect(session.state.value).toBe(state), { timeout: 10_000 });
@@ -182,6 +183,17 @@ describe("a session", () => {
     const hardware = openSession("", { adapter: "gpu" }).session;
     await hardware.open();
     expect(hardware.config.value.preset).toBe("demo");
+  });
+
+  test("puts problems to the model as chosen, and trains on from the chosen adapter", async () => {
+    const { session, sent } = openSession();
+    await session.open();
+    await session.workbench.addAdapter("mine", []);
+    session.workbench.promptStyle.value = "fence";
+    session.workbench.from.value = "adapter-1";
+    await session.start();
+    const [start] = sent.mock.calls.map(([command]) => command).filter(({ type }) => type === "start");
+    expect(start).toMatchObject({ run: { overrides: { prompt_style: "fence" }, from: "adapter-1" } });
   });
 
   test("makes another sandbox frame when the engine wants one", async () => {
