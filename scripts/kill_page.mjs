@@ -1,5 +1,6 @@
 // Closes or crashes the page in the middle of a run, opens it again, goes on, and compares the files with those of a run that was left
-// alone: node scripts/kill_page.mjs FOLDER COUNT. A line of JSON per trial goes to FOLDER/kill_page.jsonl; called again, it goes on there.
+// alone: node scripts/kill_page.mjs FOLDER KILLS. A run is killed several times before it may end: what a kill costs is mostly the start
+// after it. A line of JSON per run goes to FOLDER/kill_page.jsonl; called again, it goes on there.
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { differing, timeless } from "./compare_runs.mjs";
@@ -17,12 +18,16 @@ function shrinkRuns(settings) {
   };
 }
 
-const [folder, count] = [process.argv[2], Number(process.argv[3])];
-if (!folder || !Number.isInteger(count)) throw new Error("node scripts/kill_page.mjs FOLDER COUNT");
+const MOST_KILLS = 5; // of one run
+const LONGEST_LIFE = 0.6; // between two of them, of the time that the run takes
+
+const [folder, wanted] = [process.argv[2], Number(process.argv[3])];
+if (!folder || !Number.isInteger(wanted)) throw new Error("node scripts/kill_page.mjs FOLDER KILLS");
 mkdirSync(folder, { recursive: true });
 const log = join(folder, "kill_page.jsonl");
-const done = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").length : 0;
-if (done >= count) process.exit(0);
+const trials = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
+let killed = trials.reduce((sum, line) => sum + JSON.parse(line).kills.length, 0);
+if (killed >= wanted) process.exit(0);
 
 const opened = await openBuiltPage("", { webgpu: true });
 const browser = opened.page.context().browser();
@@ -77,43 +82,76 @@ async function keptFiles(page) {
   return new Map(files.map(([path, text]) => [path.split("/").slice(1).join("/"), timeless(text)]));
 }
 
-/** @param {number} trial @param {number} seconds @param {Map<string, string>} expected */
-async function kill(trial, seconds, expected) {
-  const started = performance.now();
-  const context = await newProfile();
-  const after = Math.random() * seconds;
-  const how = trial % 3 === 2 ? "crash" : "close";
-  const first = await openTab(context, START);
-  await first.waitForTimeout(after * 1000);
-  const last = await first.evaluate(() => {
+/** Lets the page run for `seconds`; true when its run has ended by then. @param {Page} page @param {number} seconds */
+async function endsWithin(page, seconds) {
+  const ended = () => ["finished", "failed"].includes(document.documentElement.dataset.state ?? "");
+  try {
+    await page.waitForFunction(ended, undefined, { timeout: Math.max(1, seconds * 1000), polling: 200 });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.name === "TimeoutError") return false;
+    throw error;
+  }
+}
+
+/** Closes or crashes the page; tells where its run was. @param {Page} page @param {"close" | "crash"} how */
+async function end(page, how) {
+  const last = await page.evaluate(() => {
     const event = globalThis.errataEvents?.at(-1);
     if (!event) return "before the first event";
     return event.type === "stage" ? event.stage : event.type === "answer" ? event.answer.phase : event.type;
   });
   if (how === "crash") {
-    const session = await context.newCDPSession(first);
+    const session = await page.context().newCDPSession(page);
     void session.send("Page.crash").catch(() => {}); // no answer comes from a page that has crashed
-    await first.waitForEvent("crash");
+    await page.waitForEvent("crash");
   }
-  await first.close({ runBeforeUnload: false });
-  const second = await openTab(context, START.replace("&autostart=1", ""));
-  await second.waitForFunction(() => ["ready", "failed"].includes(document.documentElement.dataset.state ?? ""), undefined, WAIT);
-  await second.waitForTimeout(1000);
-  const offer = second.getByRole("button", { name: "Go on with it" });
+  await page.close({ runBeforeUnload: false });
+  return last;
+}
+
+/** Opens the page again and goes on with its run. @param {import("playwright").BrowserContext} context */
+async function reopen(context) {
+  const page = await openTab(context, START.replace("&autostart=1", ""));
+  await page.waitForFunction(() => ["ready", "failed"].includes(document.documentElement.dataset.state ?? ""), undefined, WAIT);
+  await page.waitForTimeout(1000);
+  const offer = page.getByRole("button", { name: "Go on with it" });
   const offered = (await offer.count()) > 0;
+  const over = !offered && (await keptFiles(page)).size > 0; // killed when it had come to its end
+  if (offered) await offer.click();
+  else if (!over) await page.goto(`${opened.origin}/${START}`); // killed before it had begun
+  return { page, over };
+}
+
+/**
+ * One run, killed again and again, then to the end.
+ * @param {number} trial
+ * @param {number} most kills
+ * @param {number} seconds that the run takes
+ * @param {Map<string, string>} expected
+ */
+async function kill(trial, most, seconds, expected) {
+  const started = performance.now();
+  const context = await newProfile();
+  const kills = [];
   let different = /** @type {string[]} */ ([]);
   try {
-    const over = !offered && (await keptFiles(second)).size > 0; // killed when it had come to its end
-    if (offered) await offer.click();
-    else if (!over) await second.goto(`${opened.origin}/${START}`); // killed before it had begun
-    if (!over) await finished(second);
-    different = differing(expected, await keptFiles(second));
+    let life = { page: await openTab(context, START), over: false };
+    while (!life.over && kills.length < most) {
+      const after = Math.random() * LONGEST_LIFE * seconds;
+      if (await endsWithin(life.page, after)) break;
+      /** @type {"close" | "crash"} */
+      const how = (trial + kills.length) % 3 === 2 ? "crash" : "close";
+      kills.push({ how, after: Math.round(after * 10) / 10, at: await end(life.page, how) });
+      life = await reopen(context);
+    }
+    if (!life.over) await finished(life.page);
+    different = differing(expected, await keptFiles(life.page));
   } catch (error) {
     different = [error instanceof Error ? error.message : String(error)];
   }
   await context.close();
-  const kills = [{ how, after: Math.round(after * 10) / 10, at: last }];
-  return { trial, kills, offered, equal: different.length === 0, different, seconds: (performance.now() - started) / 1000 };
+  return { trial, kills, equal: different.length === 0, different, seconds: (performance.now() - started) / 1000 };
 }
 
 const context = await newProfile();
@@ -124,8 +162,9 @@ const seconds = (performance.now() - began) / 1000;
 const expected = await keptFiles(whole);
 await context.close();
 console.error(`not killed: ${seconds.toFixed(0)} s, ${[...expected.keys()].sort().join(", ")}`);
-for (let trial = done; trial < count; trial++) {
-  const result = await kill(trial, seconds, expected);
+for (let trial = trials.length; killed < wanted; trial++) {
+  const result = await kill(trial, Math.min(MOST_KILLS, wanted - killed), seconds, expected);
+  killed += result.kills.length;
   appendFileSync(log, `${JSON.stringify(result)}\n`);
   console.error(JSON.stringify(result));
 }

@@ -1,6 +1,6 @@
 // Kills runs of the command line at random moments, lets them go on, and compares what they leave behind with a run that was never
-// killed: node scripts/kill_runs.mjs FOLDER COUNT. A line of JSON per trial goes to FOLDER/kill_runs.jsonl; called again, it goes on there,
-// with the same run to compare with.
+// killed: node scripts/kill_runs.mjs FOLDER KILLS. A run is killed several times before it may end: what a kill costs is mostly the start
+// after it. A line of JSON per run goes to FOLDER/kill_runs.jsonl; called again, it goes on there, with the same run to compare with.
 import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,6 +9,8 @@ import { differing, filesOf } from "./compare_runs.mjs";
 import { SETTINGS } from "./small_run.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const MOST_KILLS = 5; // of one run
+const LONGEST_LIFE = 0.6; // between two of them, of the time that the run takes
 const BIN = join(ROOT, "bin", "errata.mjs");
 
 /**
@@ -57,21 +59,22 @@ function reached(folder) {
 }
 
 /**
- * One trial: up to two kills, then to the end.
+ * One run, killed again and again, then to the end.
  * @param {number} trial
+ * @param {number} most kills
  * @param {string} folder
  * @param {number} wholeSeconds
  * @param {Map<string, string>} expected
  * @returns {Promise<Trial>}
  */
-async function kill(trial, folder, wholeSeconds, expected) {
+async function kill(trial, most, folder, wholeSeconds, expected) {
   const started = performance.now();
   const out = join(folder, "killed");
   rmSync(out, { recursive: true, force: true });
   const kills = [];
   let more = /** @type {string[]} */ ([]);
-  for (let left = 1 + (trial % 3 === 0 ? 1 : 0); left > 0; left--) {
-    const after = Math.random() * wholeSeconds;
+  while (kills.length < most) {
+    const after = Math.random() * LONGEST_LIFE * wholeSeconds;
     const ended = await run(out, more, after);
     if (!ended.killed) break;
     kills.push({ after: Math.round(after * 100) / 100, at: existsSync(out) ? reached(out) : "before the folder" });
@@ -98,16 +101,18 @@ async function wholeRun(out, note) {
 }
 
 async function main() {
-  const [folder, count] = [process.argv[2], Number(process.argv[3])];
-  if (!folder || !Number.isInteger(count)) throw new Error("node scripts/kill_runs.mjs FOLDER COUNT");
+  const [folder, wanted] = [process.argv[2], Number(process.argv[3])];
+  if (!folder || !Number.isInteger(wanted)) throw new Error("node scripts/kill_runs.mjs FOLDER KILLS");
   mkdirSync(folder, { recursive: true });
   const log = join(folder, "kill_runs.jsonl");
   const whole = join(folder, "whole");
   const seconds = await wholeRun(whole, join(folder, "whole.json"));
   const expected = filesOf(whole);
-  const done = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").length : 0;
-  for (let trial = done; trial < count; trial++) {
-    const result = await kill(trial, folder, seconds, expected);
+  const trials = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
+  let killed = trials.reduce((sum, line) => sum + JSON.parse(line).kills.length, 0);
+  for (let trial = trials.length; killed < wanted; trial++) {
+    const result = await kill(trial, Math.min(MOST_KILLS, wanted - killed), folder, seconds, expected);
+    killed += result.kills.length;
     appendFileSync(log, `${JSON.stringify(result)}\n`);
     console.error(JSON.stringify(result));
   }

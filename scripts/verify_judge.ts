@@ -227,7 +227,7 @@ const FILES = [
 
 const canonicals = FILES.map(
   (file): Step => ({
-    name: `canonical-${file.replace(/\..*$/, "")}${file.includes("v0.1.0") ? "-v0.1.0" : ""}`,
+    name: `canonical-${file.replace(/\.jsonl?(\.gz)?$/, "")}`,
     title: `Canonical solutions: ${file}`,
     needs: [file],
     run: async ({ data, say }) => {

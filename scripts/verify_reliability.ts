@@ -13,7 +13,7 @@ interface Assertion {
   duration?: number;
 }
 
-/** Kills of the command line's own runs; each takes about as long as two small runs. */
+/** Kills of the command line's own runs, and of the page's; each takes about half as long as a small run. */
 const KILLS = Number(process.env.ERRATA_KILLS ?? 200);
 const PROCESS_KILLS = Number(process.env.ERRATA_PROCESS_KILLS ?? 150);
 const PAGE_KILLS = Number(process.env.ERRATA_PAGE_KILLS ?? 100);
@@ -54,7 +54,7 @@ interface Trial {
 /** Where what takes long is kept, so that it can go on. */
 const place = (name: string) => join(repository, "node_modules", ".cache", "errata", "verify", "reliability", name);
 
-/** Lets a script kill `count` runs and tells what came of them. */
+/** Lets a script kill `count` times and tells what came of them. */
 function kills(script: string, count: number, how: string): Finding {
   const folder = place("kills");
   mkdirSync(folder, { recursive: true });
@@ -125,10 +125,14 @@ export const part: Part = {
       faults("killed_process.test.ts", { FAULT_KILLS: PROCESS_KILLS }, say),
     ),
     step("kills", "Runs of the command line killed at random moments", () =>
-      kills("kill_runs", KILLS, "SIGKILL of the process group at a random moment, a third of the runs twice"),
+      kills("kill_runs", KILLS, "SIGKILL of the process group at a random moment, up to five times before a run may end"),
     ),
     step("page", "The page closed or crashed at random moments", () =>
-      kills("kill_page", PAGE_KILLS, "two thirds of the pages closed, a third crashed, at a random moment"),
+      kills(
+        "kill_page",
+        PAGE_KILLS,
+        "two thirds of the pages closed, a third crashed, at a random moment, up to five times before a run may end",
+      ),
     ),
     step("devices", "A device lost while it answers and learns", ({ say }) =>
       faults("lasting_student.test.ts", { FAULT_POINTS: DEVICE_LOSSES }, say),
