@@ -1,7 +1,7 @@
 // npm run speed: measures with what `errata bench` is made of and writes docs/results/speed.md, a section for each adapter; other sections stay. One
 // device and one compilation serve all of an adapter's benchmarks. `npm run speed -- gemm step` measures these alone, in processor time with
-// --processor-time. Chromium's own adapter (onnxruntime-web), judging and growth need no other: `npm run speed -- gemm attention head step sample`
-// leaves them out for a second one.
+// --processor-time. Judging and growth need no adapter: `npm run speed -- gemm attention head step sample` leaves them out for a second one.
+// `npm run speed -- onnxruntime-web` measures that peer on Chromium's own adapter; it has to be installed for that (src/cli/ort_peer.ts).
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -52,7 +52,7 @@ const { openProgress } = await modules.import("/src/cli/progress.ts");
 const progress = openProgress(process.stderr);
 
 if (benchmarks(true).some(([, [subject = ""]]) => isWanted(subject))) await measureAdapter();
-if (isWanted("onnxruntime-web") && !processorTime) {
+if (wanted.includes("onnxruntime-web") && !processorTime) {
   const args = ["--peer", "onnxruntime-web"]; // in Chromium's own processes
   const { machine, rows } = await benchmark("gemm", readFlags("bench", benchCommand.flags, args), progress);
   const name = `Chromium, ${nameOf(machine.adapter)}`;

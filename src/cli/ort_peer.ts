@@ -1,5 +1,7 @@
 // onnxruntime-web, which has WebGPU in browsers alone: `bench gemm --peer onnxruntime-web` measures both in a headless Chromium.
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { chromium } from "playwright";
 import { createServer } from "vite";
 import { chromiumFlags, findChromium } from "../../scripts/find_chromium.mjs";
@@ -9,8 +11,13 @@ import { InputError } from "../input_error.ts";
 import { ROOT } from "./paths.ts";
 import type { Progress } from "./progress.ts";
 
+/** Not among the dependencies: it has 138 MB, and nothing else needs it. */
+const PACKAGE = "onnxruntime-web@1.30.0";
+
 /** The products in Chromium, against onnxruntime-web there; adapter and roofline are Chromium's, too. */
 export async function benchInChromium(shapes: readonly GemmShape[], progress: Progress): Promise<PageBench> {
+  if (!existsSync(join(ROOT, "node_modules", "onnxruntime-web")))
+    throw new InputError(`--peer onnxruntime-web needs that package: npm install --no-save ${PACKAGE}`);
   const executablePath = findChromium();
   if (!executablePath)
     throw new InputError("--peer onnxruntime-web needs a Chromium and none was found: install one, or name it in ERRATA_CHROMIUM.");
