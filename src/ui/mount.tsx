@@ -51,6 +51,7 @@ function listenToKeys(session: Session): void {
 }
 
 async function isTraining(): Promise<boolean> {
+  if (!("locks" in navigator)) return false; // plain http on a LAN address: nothing trains there
   const { held } = await navigator.locks.query();
   return held?.some(({ name }) => name === RUN_LOCK) ?? false;
 }

@@ -79,12 +79,12 @@ export class OtherTabs {
     if (!(await this.links.isTraining())) return false;
     this.watching.value = true;
     this.shown = 0;
-    const answer = new Promise<void>((resolve) => {
-      this.answered = resolve;
+    const answer = new Promise<boolean>((resolve) => {
+      this.answered = () => resolve(true);
+      setTimeout(() => resolve(false), ANSWER_WITHIN_MS);
     });
     this.links.channel.postMessage({ kind: "who" });
-    await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, ANSWER_WITHIN_MS))]);
-    this.watching.value = this.other.value !== null;
+    this.watching.value = await answer;
     return this.watching.value;
   }
 
