@@ -128,10 +128,12 @@ export class Session {
     return this.connected;
   }
 
-  /** Fetches a recorded run of the page's own and plays it; says in place why where that fails. */
+  /** Fetches a recorded run of the page's own and plays it, unless something else is shown by then; says in place why where that fails. */
   async playRecording(recording: Recording): Promise<void> {
+    const before = this.source.value;
     try {
-      this.play(await this.fetchArchive(recording));
+      const archive = await this.fetchArchive(recording);
+      if (this.source.value === before) this.play(archive);
     } catch (error) {
       this.notice.value = messageOf(error);
     }

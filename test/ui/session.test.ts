@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from "vitest";
 import { adapterFilesOf } from "../../src/ui/adapter_files.ts";
 import { openZip } from "../../src/ui/open_files.ts";
 import type { TabChannel } from "../../src/ui/other_tabs.ts";
-import { FIRST_RECORDING } from "../../src/ui/recorded/recordings.ts";
+import { FIRST_RECORDING, RECORDINGS } from "../../src/ui/recorded/recordings.ts";
 import { Session } from "../../src/ui/session.ts";
 import { readConfig } from "../../src/ui/url_config.ts";
 import { connectClient } from "../../src/worker/client.ts";
@@ -32,7 +32,7 @@ function browser() {
   return { open, isTraining: async () => training > 0, train: (change: number) => void (training += change) };
 }
 
-function openSession(query = "", options: Partial<FakeOptions> = {}, tabs = browser()) {
+function openSession(query = "", options: Partial<FakeOptions> = {}, tabs = browser(), network = Promise.resolve()) {
   let address = query;
   let tell: (event: Event) => void = () => {};
   const openSandbox = vi.fn(async () => new MessageChannel().port1);
@@ -44,7 +44,10 @@ function openSession(query = "", options: Partial<FakeOptions> = {}, tabs = brow
         return connectClient(engine, onEvent);
       },
       openSandbox,
-      fetchBytes: async (path) => new Uint8Array(readFileSync(join(import.meta.dirname, "../../public", path))),
+      fetchBytes: async (path) => {
+        await network;
+        return new Uint8Array(readFileSync(join(import.meta.dirname, "../../public", path)));
+      },
       nextFrame: (callback) => void setTimeout(callback, 0),
       nowMs: () => performance.now(),
       channel: tabs.open(),
@@ -92,6 +95,19 @@ describe("adapters", () => {
     const found = adapterFilesOf(files.map((path) => ({ path, bytes: new Uint8Array() })));
     expect(found?.map(({ path }) => path)).toEqual(PEFT);
     expect(adapterFilesOf([{ path: "run.json", bytes: new Uint8Array() }])).toBeNull();
+  });
+
+  test("a zip that is opened while the first recording is still on its way is not pushed aside", async () => {
+    let arrive = () => {};
+    const network = new Promise<void>((resolve) => (arrive = resolve));
+    const { session } = openSession("", {}, browser(), network);
+    const first = session.playRecording(FIRST_RECORDING);
+    const [, other] = RECORDINGS;
+    const bytes = readFileSync(join(import.meta.dirname, "../../public", other?.path ?? ""));
+    await openZip(session, new File([bytes], "mine.zip"));
+    arrive();
+    await first;
+    expect(session.screening.player.value?.archive.name).toBe("mine.zip");
   });
 
   test("a zip of neither is refused in a sentence", async () => {
