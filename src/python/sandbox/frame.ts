@@ -19,7 +19,7 @@ import { type SharedSnapshot, shareFile, shareSnapshot } from "./shared_bytes.ts
 import type { Boot } from "./worker.ts";
 
 const BOOT_TIMEOUT_MS = 60_000;
-const TIMED_BOOTS = 8; // after which the machine's best is known
+const TIMED_BOOTS = 50; // after which the machine's best is known: the first ones run code that is not yet optimised
 const PLAN_TIMEOUT_MS = 20_000;
 const RESTORE_TIMEOUT_MS = 20_000;
 const MAX_SLACK = 4; // how many times slower than at its best the machine may be counted
@@ -326,6 +326,7 @@ class Yard {
 
   private begun(slot: Slot, active: Active, spinMs: number): void {
     if (active.request.type !== "run" || active.begunAt) return;
+    if (active.request.alone) this.bestSpinMs = Math.min(this.bestSpinMs, spinMs);
     active.slack = active.request.alone ? Math.min(MAX_SLACK, Math.max(1, spinMs / this.bestSpinMs)) : 1;
     active.begunAt = performance.now();
     this.startStep(slot, active, active.request);
