@@ -47,7 +47,7 @@ export function verdictOf(plan: Plan, request: JudgeRequest, outcome: Outcome): 
     stderrTail: outcome.stderr.slice(-MAX_TAIL),
     inside: plan.steps.some((step) => step.kind === "inside"),
     seconds: outcome.seconds,
-    ...(outcome.end === "timeout" && outcome.overrunMs > 0 && { overrunSeconds: outcome.overrunMs / 1000 }),
+    ...(outcome.end === "timeout" && { overrunSeconds: outcome.overrunMs / 1000 }),
     ...finding,
   };
 }
