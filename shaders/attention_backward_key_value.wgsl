@@ -1,6 +1,6 @@
 // dv = sum over the tokens that see a key of p * d_o, dk = the same of p * (dp - delta) * q / sqrt(D), over all heads of the key's
-// group. One invocation per (key, key/value head, 32 columns), 4 rows (a token's head each) at a time in the order of the tokens, so
-// that no sum needs atomics.
+// group. One invocation per (key, key/value head, 32 columns), 4 rows (a token's head each, from a multiple of 4 on) at a time in the
+// order of the tokens, so that no sum needs atomics.
 
 override HEADS: u32;
 override KV_HEADS: u32;
@@ -43,10 +43,11 @@ fn attention_backward_key_value(@builtin(global_invocation_id) id: vec3u) {
   let c6 = min(first + 6u, last);
   let c7 = min(first + 7u, last);
   let scale = inverseSqrt(f32(D));
+  let begin = readers[slot].x * (HEADS / KV_HEADS);
   let end = readers[slot].y * (HEADS / KV_HEADS);
   var dk0 = vec4f(0.0); var dk1 = dk0; var dk2 = dk0; var dk3 = dk0; var dk4 = dk0; var dk5 = dk0; var dk6 = dk0; var dk7 = dk0;
   var dv0 = vec4f(0.0); var dv1 = dv0; var dv2 = dv0; var dv3 = dv0; var dv4 = dv0; var dv5 = dv0; var dv6 = dv0; var dv7 = dv0;
-  for (var r = readers[slot].x * (HEADS / KV_HEADS); r < end; r += 4u) {
+  for (var r = begin / 4u * 4u; r < end; r += 4u) {
     let h0 = row_of(kv, r);
     let h1 = row_of(kv, min(r + 1u, end - 1u));
     let h2 = row_of(kv, min(r + 2u, end - 1u));
@@ -64,8 +65,8 @@ fn attention_backward_key_value(@builtin(global_invocation_id) id: vec3u) {
     let four = mat4x2f(stats[h0], stats[h1], stats[h2], stats[h3]);
     let lse = vec2f(1.0, 0.0) * four;
     let delta = vec2f(0.0, 1.0) * four;
-    let seen = vec4u(r, r + 1u, r + 2u, r + 3u) < vec4u(end);
-    let p = select(vec4f(0.0), exp(score * scale - lse), seen);
+    let rows = vec4u(r, r + 1u, r + 2u, r + 3u);
+    let p = select(vec4f(0.0), exp(score * scale - lse), (rows >= vec4u(begin)) & (rows < vec4u(end)));
     let dscore = p * (dp - delta) * scale;
     dk0 += mat4x4f(q[r0 + first], q[r1 + first], q[r2 + first], q[r3 + first]) * dscore;
     dv0 += mat4x4f(d_o[r0 + first], d_o[r1 + first], d_o[r2 + first], d_o[r3 + first]) * p;

@@ -3,10 +3,9 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { attention } from "../kernels/attention.ts";
 import { attentionBackwardDelta } from "../kernels/attention_backward_delta.ts";
-import { attentionBackwardKeyValue } from "../kernels/attention_backward_key_value.ts";
 import { attentionBackwardQuery } from "../kernels/attention_backward_query.ts";
 import { allocateActivations, freeActivations, rowsOf } from "../model/activations.ts";
-import { backward } from "../model/backward.ts";
+import { backward, keyValueBackward } from "../model/backward.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { forward, uploadPack } from "../model/forward.ts";
 import { generate } from "../model/generate.ts";
@@ -59,7 +58,7 @@ export async function benchAttention(gpu: Gpu, config: ModelConfig, lengths: Pai
   const back = () => {
     attentionBackwardDelta(gpu, { o, d_o, lse }, { stats }, D);
     attentionBackwardQuery(gpu, { q, k, v, d_o, stats, spans }, { dq }, D, keys);
-    attentionBackwardKeyValue(gpu, { q, k, v, d_o, stats, readers }, { dk, dv }, D, keys);
+    keyValueBackward(gpu)(gpu, { q, k, v, d_o, stats, readers }, { dk, dv }, D, keys);
   };
   const shape = `${lengths.prompt}+${lengths.answer}+${lengths.answer}, ${heads}/${kvHeads} heads of ${D}`;
   const operations = keys * heads * D;

@@ -1,7 +1,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { expectShape, type Tensor } from "../gpu/tensor.ts";
 
-interface Inputs {
+export interface KeyValueInputs {
   q: Tensor;
   k: Tensor;
   v: Tensor;
@@ -16,23 +16,32 @@ interface Inputs {
  */
 export function attentionBackwardKeyValue(
   gpu: Gpu,
-  { q, k, v, d_o, stats, readers }: Inputs,
-  { dk, dv }: { dk: Tensor; dv: Tensor },
+  inputs: KeyValueInputs,
+  outputs: { dk: Tensor; dv: Tensor },
   D: number,
   keys = 0,
 ): void {
-  const [T = 0, width = 0] = q.shape;
+  const { tokens, KV_HEADS, ...call } = keyValueCall(inputs, outputs, D, keys);
+  const invocations = tokens * KV_HEADS * Math.ceil(D / 32); // 32 columns each
+  gpu.run("attention_backward_key_value", { ...inputs }, outputs, { ...call, workgroups: [Math.ceil(invocations / 64)] });
+}
+
+/** What a dispatch needs but its workgroups, shapes checked. */
+export function keyValueCall(
+  { q, k, v, d_o, stats, readers }: KeyValueInputs,
+  { dk, dv }: { dk: Tensor; dv: Tensor },
+  D: number,
+  keys: number,
+) {
+  const [tokens = 0, width = 0] = q.shape;
   const [, keyWidth = 0] = k.shape;
   const HEADS = width / D;
   if (D % 4 !== 0) throw new Error(`the head size is ${D}, expected a multiple of 4`);
-  for (const t of [k, v, dk, dv]) expectShape(t, [T, keyWidth]);
-  expectShape(d_o, [T, width]);
-  expectShape(stats, [T, HEADS, 2]);
-  expectShape(readers, [T, 2]);
+  for (const t of [k, v, dk, dv]) expectShape(t, [tokens, keyWidth]);
+  expectShape(d_o, [tokens, width]);
+  expectShape(stats, [tokens, HEADS, 2]);
+  expectShape(readers, [tokens, 2]);
   const KV_HEADS = keyWidth / D;
-  const invocations = T * KV_HEADS * Math.ceil(D / 32); // 32 columns each
-  const workgroups = [Math.ceil(invocations / 64)] as const;
   const flops = 4 * keys * width; // the scores, which attention_backward_query computes too, count there
-  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups, flops };
-  gpu.run("attention_backward_key_value", { q, k, v, d_o, stats, readers }, { dk, dv }, dispatch);
+  return { tokens, KV_HEADS, constants: { HEADS, KV_HEADS, D }, params: { tokens }, flops };
 }

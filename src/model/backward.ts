@@ -5,6 +5,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { attentionBackwardDelta } from "../kernels/attention_backward_delta.ts";
 import { attentionBackwardKeyValue } from "../kernels/attention_backward_key_value.ts";
+import { attentionBackwardKeyValueQuads } from "../kernels/attention_backward_key_value_quads.ts";
 import { attentionBackwardQuery } from "../kernels/attention_backward_query.ts";
 import { linearBackward } from "../kernels/linear_backward.ts";
 import { linearWeightBackward } from "../kernels/linear_weight_backward.ts";
@@ -110,6 +111,10 @@ function projectBackward(
   }
 }
 
+/** The kernel for the gradients of keys and values that suits the adapter: the bits are the same. */
+export const keyValueBackward = ({ software, subgroups }: Gpu) =>
+  software && subgroups ? attentionBackwardKeyValueQuads : attentionBackwardKeyValue;
+
 function attentionBackward(
   gpu: Gpu,
   { config }: Model,
@@ -124,5 +129,5 @@ function attentionBackward(
   attentionBackwardDelta(gpu, { o: view(a.attended), d_o, lse: view(a.lse) }, { stats }, D);
   attentionBackwardQuery(gpu, { q, k, v, d_o, stats, spans: view(activations.spans) }, { dq: view(scratch.dq) }, D, keys);
   const readers = view(activations.readers);
-  attentionBackwardKeyValue(gpu, { q, k, v, d_o, stats, readers }, { dk: view(scratch.dk), dv: view(scratch.dv) }, D, keys);
+  keyValueBackward(gpu)(gpu, { q, k, v, d_o, stats, readers }, { dk: view(scratch.dk), dv: view(scratch.dv) }, D, keys);
 }
