@@ -4,6 +4,7 @@ import { expectClose, finiteDifferences, gpuTest, randomNormal } from "../gpu.ts
 import { attention, packedSpans } from "../reference/attention.ts";
 import { attentionBackwardDelta } from "../reference/attention_backward_delta.ts";
 import { attentionBackwardKeyValue as reference } from "../reference/attention_backward_key_value.ts";
+import { attentionGradients } from "./attention_gradients.ts";
 
 for (const [H, KV, D, prompt, completions] of [
   [1, 1, 4, 2, []],
@@ -13,27 +14,11 @@ for (const [H, KV, D, prompt, completions] of [
   [14, 2, 64, 40, [12, 30]],
 ] as const) {
   gpuTest(`attention_backward_key_value, ${H} heads on ${KV} of size ${D}, ${prompt} and [${completions}] tokens`, async (bench) => {
-    const { gpu, input, output } = bench;
-    const shape = { H, KV, D };
-    const { spans, readers } = packedSpans(prompt, completions);
-    const T = spans.length / 4;
-    const q = randomNormal("q", T * H * D);
-    const k = randomNormal("k", T * KV * D);
-    const v = randomNormal("v", T * KV * D);
-    const d_o = randomNormal("d_o", T * H * D);
-    const { o, lse } = attention(q, k, v, spans, shape);
-    const stats = Float32Array.from(attentionBackwardDelta(o, d_o, lse, D));
-    const inputs = {
-      q: input("q", [T, H * D], q),
-      k: input("k", [T, KV * D], k),
-      v: input("v", [T, KV * D], v),
-      d_o: input("d_o", [T, H * D], d_o),
-      stats: input("stats", [T, H, 2], stats),
-      readers: input("readers", [T, 2], readers),
-    };
+    const { gpu, output } = bench;
+    const { T, numbers, tensors, readers } = attentionGradients(bench, { H, KV, D }, prompt, completions);
     const outputs = { dk: output("dk", [T, KV * D]), dv: output("dv", [T, KV * D]) };
-    attentionBackwardKeyValue(gpu, inputs, outputs, D);
-    const want = reference({ q, k, v, d_o, stats, spans }, shape);
+    attentionBackwardKeyValue(gpu, { ...tensors, readers }, outputs, D);
+    const want = reference(numbers, { H, KV, D });
     expectClose("dk", await gpu.read(outputs.dk), want.dk);
     expectClose("dv", await gpu.read(outputs.dv), want.dv);
   });

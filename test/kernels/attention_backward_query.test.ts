@@ -4,6 +4,7 @@ import { expectClose, finiteDifferences, gpuTest, randomNormal } from "../gpu.ts
 import { attention, packedSpans } from "../reference/attention.ts";
 import { attentionBackwardDelta } from "../reference/attention_backward_delta.ts";
 import { attentionBackwardQuery as reference } from "../reference/attention_backward_query.ts";
+import { attentionGradients } from "./attention_gradients.ts";
 
 for (const [H, KV, D, prompt, completions] of [
   [1, 1, 4, 1, []],
@@ -12,34 +13,16 @@ for (const [H, KV, D, prompt, completions] of [
   [4, 2, 32, 33, [9, 17]],
   [14, 2, 64, 40, [12, 30]],
 ] as const) {
-  gpuTest(
-    `attention_backward_query, ${H} heads on ${KV} of size ${D}, ${prompt} and [${completions}] tokens`,
-    async ({ gpu, input, output }) => {
-      const shape = { H, KV, D };
-      const { spans } = packedSpans(prompt, completions);
-      const T = spans.length / 4;
-      const q = randomNormal("q", T * H * D);
-      const k = randomNormal("k", T * KV * D);
-      const v = randomNormal("v", T * KV * D);
-      const d_o = randomNormal("d_o", T * H * D);
-      const { o, lse } = attention(q, k, v, spans, shape);
-      const stats = Float32Array.from(attentionBackwardDelta(o, d_o, lse, D));
-      const inputs = {
-        q: input("q", [T, H * D], q),
-        k: input("k", [T, KV * D], k),
-        v: input("v", [T, KV * D], v),
-        d_o: input("d_o", [T, H * D], d_o),
-        stats: input("stats", [T, H, 2], stats),
-        spans: input("spans", [T, 4], spans),
-      };
-      const dq = output("dq", [T, H * D]);
-      attentionBackwardQuery(gpu, inputs, { dq }, D);
-      const want = reference({ q, k, v, d_o, stats, spans }, shape);
-      // One key has no gradient: what is left is rounding, which must stay small beside d_o.
-      if (T === 1) expect(Math.max(...(await gpu.read(dq)).map(Math.abs))).toBeLessThan(1e-5);
-      else expectClose("dq", await gpu.read(dq), want);
-    },
-  );
+  gpuTest(`attention_backward_query, ${H} heads on ${KV} of size ${D}, ${prompt} and [${completions}] tokens`, async (bench) => {
+    const { gpu, output } = bench;
+    const { T, numbers, tensors, spans } = attentionGradients(bench, { H, KV, D }, prompt, completions);
+    const dq = output("dq", [T, H * D]);
+    attentionBackwardQuery(gpu, { ...tensors, spans }, { dq }, D);
+    const want = reference(numbers, { H, KV, D });
+    // One key has no gradient: what is left is rounding, which must stay small beside d_o.
+    if (T === 1) expect(Math.max(...(await gpu.read(dq)).map(Math.abs))).toBeLessThan(1e-5);
+    else expectClose("dq", await gpu.read(dq), want);
+  });
 }
 
 test("the reference agrees with finite differences", () => {
