@@ -7,6 +7,7 @@ import type { Page } from "playwright";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openBuiltPage } from "../../scripts/page_in_chromium.mjs";
 import type { RunEvent } from "../../src/records.ts";
+import { drop } from "./drop.ts";
 
 declare global {
   /** The page's event log. */
@@ -134,19 +135,6 @@ test("stop ends the run and keeps it", async () => {
   expect((await eventsOf("step")).length).toBeGreaterThan(0);
 });
 
-/** Sends a file to the page as a drop. */
-async function drop(name: string, bytes: Uint8Array): Promise<void> {
-  const transfer = await page.evaluateHandle(
-    ([file, content]) => {
-      const data = new DataTransfer();
-      data.items.add(new File([Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))], file));
-      return data;
-    },
-    [name, Buffer.from(bytes).toString("base64")] as const,
-  );
-  await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
-}
-
 /** What the model answers with an adapter to the prompt that the view opens with. */
 async function askWith(adapter: RegExp): Promise<string> {
   const choice = page.getByRole("combobox", { name: "Adapter" });
@@ -192,7 +180,7 @@ test("the adapter's PEFT zip is opened again beside it, and answers as the one i
   const coming = page.waitForEvent("download");
   await press(/^Share/);
   await press(/^Adapter/);
-  await drop("errata-adapter.zip", readFileSync(await (await coming).path()));
+  await drop(page, { name: "errata-adapter.zip", bytes: readFileSync(await (await coming).path()) });
   const own = await askWith(/^ap2o-h2l, smoke, seed 1$/);
   const reopened = await askWith(/^errata-adapter$/);
   expect(reopened).toBe(own);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { openBuiltPage } from "../../scripts/page_in_chromium.mjs";
 import { readBytes } from "../golden/golden.ts";
 import { type ModelServer, openModelServer } from "../storage/model_server.ts";
+import { drop } from "./drop.ts";
 
 const DEMO = join(import.meta.dirname, "../../public/models/demo");
 const ID = "school/little-model";
@@ -63,16 +64,6 @@ async function fillForm(name: string, token = ""): Promise<void> {
 
 const download = () => page.getByRole("button", { name: "Download" }).click();
 
-async function drop(files: { name: string; bytes: Uint8Array }[]): Promise<void> {
-  const coded = files.map(({ name, bytes }) => [name, Buffer.from(bytes).toString("base64")] as const);
-  const transfer = await page.evaluateHandle((list) => {
-    const data = new DataTransfer();
-    for (const [name, content] of list) data.items.add(new File([Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))], name));
-    return data;
-  }, coded);
-  await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
-}
-
 /** Everything that the browser keeps for the page, as one text. */
 const kept = () =>
   page.evaluate(async () => {
@@ -108,7 +99,7 @@ test("a GGUF file is picked, and another is dropped", async () => {
     .getByLabel("Open a GGUF file …")
     .setInputFiles({ name: "tiny-qwen2.gguf", mimeType: "", buffer: Buffer.from(readBytes("gguf/tiny-qwen2.gguf")) });
   await modelLine(/Model: tiny-qwen2/);
-  await drop([{ name: "tiny-llama.gguf", bytes: readBytes("gguf/tiny-llama.gguf") }]);
+  await drop(page, { name: "tiny-llama.gguf", bytes: readBytes("gguf/tiny-llama.gguf") });
   await modelLine(/Model: tiny-llama/);
 });
 
@@ -119,12 +110,12 @@ test("a folder is dropped", async () => {
     await devtools.send("Input.dispatchDragEvent", { type, x: 400, y: 300, data });
   }
   await modelLine(/Model: demo,/);
-  await drop([{ name: "tiny-llama.gguf", bytes: readBytes("gguf/tiny-llama.gguf") }]);
+  await drop(page, { name: "tiny-llama.gguf", bytes: readBytes("gguf/tiny-llama.gguf") });
   await modelLine(/Model: tiny-llama/);
 });
 
 test("a GGUF file of another kind is refused in a sentence, and the model that is loaded stays", async () => {
-  await drop([{ name: "other.gguf", bytes: readBytes("gguf/refused-architecture.gguf") }]);
+  await drop(page, { name: "other.gguf", bytes: readBytes("gguf/refused-architecture.gguf") });
   await alertOf("architecture").waitFor(IN_TIME);
   await closeNotice();
   await modelLine(/Model: tiny-llama/);

@@ -7,6 +7,7 @@ import type { Page } from "playwright";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openBuiltPage } from "../../scripts/page_in_chromium.mjs";
 import { VIEWS } from "../../src/ui/views.ts";
+import { drop } from "./drop.ts";
 
 const MOVING_WITHIN_MS = 20_000; // 2 s alone; other tests may run beside this one
 const recordedZip = readFileSync(join(import.meta.dirname, "../../public/recorded/ap2o-l2h.zip"));
@@ -31,19 +32,6 @@ const seek = (share: number) =>
     input.value = String(Number(input.max) * at);
     input.dispatchEvent(new Event("input", { bubbles: true }));
   }, share);
-
-/** Sends a file to the page as a drop. */
-async function drop(name: string, bytes: Uint8Array): Promise<void> {
-  const transfer = await page.evaluateHandle(
-    ([file, content]) => {
-      const data = new DataTransfer();
-      data.items.add(new File([Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))], file));
-      return data;
-    },
-    [name, Buffer.from(bytes).toString("base64")] as const,
-  );
-  await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
-}
 
 /** What axe finds on the page, or in a part of it. */
 async function violations(part = "html"): Promise<string[]> {
@@ -222,11 +210,11 @@ test("a problem of the comparison opens its answers; the list draws only what is
 });
 
 test("a run's zip that is dropped is played; files that are none are refused in a sentence", async () => {
-  await drop("sent.zip", recordedZip);
+  await drop(page, { name: "sent.zip", bytes: recordedZip });
   await page.getByRole("region", { name: "Recorded run" }).getByText("Rare errors first (L2H)").waitFor();
-  await drop("broken.zip", new TextEncoder().encode("no zip"));
+  await drop(page, { name: "broken.zip", bytes: new TextEncoder().encode("no zip") });
   await page.getByRole("alert").filter({ hasText: "broken.zip: expected a zip of a run" }).waitFor();
-  await drop("photo.png", new Uint8Array(8));
+  await drop(page, { name: "photo.png", bytes: new Uint8Array(8) });
   await page.getByRole("alert").filter({ hasText: "photo.png: expected a run's zip" }).waitFor();
   await page.getByRole("button", { name: "Close" }).click();
   await page.getByRole("region", { name: "Recorded run" }).waitFor();
