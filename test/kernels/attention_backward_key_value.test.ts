@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { attentionBackwardKeyValue } from "../../src/kernels/attention_backward_key_value.ts";
+import { attentionGradients } from "../attention_gradients.ts";
 import { expectClose, finiteDifferences, gpuTest, randomNormal } from "../gpu.ts";
 import { attention, packedSpans } from "../reference/attention.ts";
 import { attentionBackwardDelta } from "../reference/attention_backward_delta.ts";
 import { attentionBackwardKeyValue as reference } from "../reference/attention_backward_key_value.ts";
-import { attentionGradients } from "./attention_gradients.ts";
 
 for (const [H, KV, D, prompt, completions] of [
   [1, 1, 4, 2, []],

@@ -1,9 +1,9 @@
 import { expect } from "vitest";
 import { attentionBackwardKeyValue } from "../../src/kernels/attention_backward_key_value.ts";
 import { attentionBackwardKeyValueQuads } from "../../src/kernels/attention_backward_key_value_quads.ts";
+import { attentionGradients } from "../attention_gradients.ts";
 import { expectClose, gpuTest } from "../gpu.ts";
 import { attentionBackwardKeyValueQuads as reference } from "../reference/attention_backward_key_value_quads.ts";
-import { attentionGradients } from "./attention_gradients.ts";
 
 for (const [H, KV, D, prompt, completions] of [
   [1, 1, 4, 2, []],

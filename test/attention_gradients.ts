@@ -1,6 +1,6 @@
-import { type Bench, randomNormal } from "../gpu.ts";
-import { type AttentionShape, attention, packedSpans } from "../reference/attention.ts";
-import { attentionBackwardDelta } from "../reference/attention_backward_delta.ts";
+import { type Bench, randomNormal } from "./gpu.ts";
+import { type AttentionShape, attention, packedSpans } from "./reference/attention.ts";
+import { attentionBackwardDelta } from "./reference/attention_backward_delta.ts";
 
 /** What the gradients of attention over a pack are computed from: its numbers, for the reference, and its tensors. */
 export function attentionGradients({ input }: Bench, { H, KV, D }: AttentionShape, prompt: number, completions: readonly number[]) {
