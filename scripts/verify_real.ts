@@ -290,7 +290,7 @@ export const part: Part = {
   title: "Real models",
   file: "real_models.md",
   about:
-    "SmolLM2-135M-Instruct and Qwen2.5-Coder-0.5B-Instruct against PyTorch, by `npm run verify -- real`. The sums are those of an answer's\nlog-probabilities, with and without an adapter. PyTorch in float32 is 0.00001 off at each token, always to the same side, as it adds up 50,000 or 150,000\nexponentials.\nUnder int8 the projections and the embedding are int8; under int4 the projections are int4 (79 and 72 per cent of the parameters of the two\nmodels) and the embedding is int8 (21 and 28); norms and biases, less than 0.03 per cent, stay f32.",
+    "SmolLM2-135M-Instruct and Qwen2.5-Coder-0.5B-Instruct against PyTorch, by `npm run verify -- real`. The sums are those of an answer's\nlog-probabilities, with and without an adapter. PyTorch in float32 is 0.00001 off at each token, always to the same side, as it adds up 50,000 or 150,000\nexponentials.\nUnder int8 the projections and the embedding are int8; under int4 the projections are int4 (79 and 72 per cent of the parameters of the two\nmodels) and the embedding is int8 (21 and 28); norms and biases, less than 0.03 per cent, stay f32. Seconds are those of two cores with other work,\nsome steps halted for a while.",
   steps: [
     ...MODELS.flatMap((model) => [
       ...DTYPES.map((dtype) => logpsStep(model, dtype, "folder")),
