@@ -1,7 +1,7 @@
 // docs/results/paper.md and its figures, from the files of the runs that npm run reproduce made.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { LABELS, METHODS, PAPER, PAPER_REPLAY, TUNING_SEED, whyRuns } from "./reproduce_plan.mjs";
+import { LABELS, METHODS, objectiveRuns, PAPER, PAPER_REPLAY, TUNING_SEED, whyRuns } from "./reproduce_plan.mjs";
 import { barChart, lineChart } from "./svg_charts.mjs";
 
 /**
@@ -73,9 +73,9 @@ function readRun(folder) {
  * Writes paper.md and paper/*.svg.
  * @param {string} runs
  * @param {string} out
- * @param {{ preset: string, grid: number[], model: string | null }} plan
+ * @param {{ preset: string, grid: number[], model: string | null, second: string | null }} plan
  */
-export function writeReport(runs, out, { preset, grid, model }) {
+export function writeReport(runs, out, { preset, grid, model, second }) {
   const all = readRuns(runs);
   const rows = METHODS.flatMap((name) => rowOf(all, name, grid));
   if (rows.length === 0) throw new Error(`${runs}: there is no finished run yet.`);
@@ -88,18 +88,18 @@ export function writeReport(runs, out, { preset, grid, model }) {
   const parts = [
     head(all, rows, preset, model),
     tableOne(rows),
-    tuning(all, grid),
+    tuning(all, rows, grid),
     direction(rows),
     errorTypes(rows, figure),
     quizErrors(rows, figure),
     passCurves(rows, figure),
     efficiency(rows, figure),
-    secondSet(runs, rows, figure, model),
+    secondSet(runs, rows, figure, second),
     margins(rows, figure),
     ablation(rows),
     replayShare(all, rows),
     repairs(rows),
-    reasons(all, rows),
+    reasons(all, rows, out),
   ];
   writeFileSync(join(out, "paper.md"), `${parts.filter((part) => part !== "").join("\n\n")}\n`);
 }
@@ -136,24 +136,36 @@ larger and fine-tuned whole: what can be compared is the order of the methods, n
 
 /** @param {Row[]} rows */
 function tableOne(rows) {
-  const columns = Object.keys(PAPER);
   const initial = rows.flatMap(({ runs }) => runs.map(({ before }) => before["pass@1"]));
   const lines = [
-    `| Init | | ${points(mean(initial))} | | | ${meanErrors(rows.flatMap(({ runs }) => runs.map(({ before }) => before)))} | ${columns.map((column) => PAPER[column]?.init?.toFixed(1) ?? "").join(" | ")} |`,
-    ...rows.map(({ name, label, rate, runs }) => {
+    `| Init | | ${points(mean(initial))} | | | ${meanErrors(rows.flatMap(({ runs }) => runs.map(({ before }) => before)))} |`,
+    ...rows.map(({ label, rate, runs }) => {
       const best = runs.map(({ after }) => after["pass@1"]);
       const last = runs.map(({ last: evaluation }) => evaluation["pass@1"]);
       const interval = runs[0]?.after.interval.map(points).join(" to ");
-      return `| ${label} | ${rate} | **${spread(best)}** [${interval}] | ${spread(last)} | ${signed(mean(best) - mean(runs.map(({ before }) => before["pass@1"])))} | ${meanErrors(runs.map(({ after }) => after))} | ${columns.map((column) => PAPER[column]?.[name]?.toFixed(1) ?? "").join(" | ")} |`;
+      return `| ${label} | ${rate} | **${spread(best)}** [${interval}] | ${spread(last)} | ${signed(mean(best) - mean(runs.map(({ before }) => before["pass@1"])))} | ${meanErrors(runs.map(({ after }) => after))} |`;
     }),
   ];
   return `## Table 1: pass@1
 
-| method | learning rate | best checkpoint | last checkpoint | gain | failed answers | ${columns.map((column) => `paper: ${column}`).join(" | ")} |
-|---|---|---|---|---|---|${columns.map(() => "---").join("|")}|
+| method | learning rate | best checkpoint | last checkpoint | gain | failed answers |
+|---|---|---|---|---|---|
 ${lines.join("\n")}
 
-${verdict(rows)}`;
+${verdict(rows)}
+
+${paperTable()}`;
+}
+
+/** What the paper reports for the same methods. */
+function paperTable() {
+  const names = ["init", ...METHODS].filter((name) => Object.values(PAPER).some((row) => row[name] !== undefined));
+  const lines = Object.entries(PAPER).map(([what, row]) => `| ${what} | ${names.map((name) => row[name]?.toFixed(1)).join(" | ")} |`);
+  return `The paper's pass@1, means of three trials (no spread is given; IterPref is another paper's):
+
+| | ${names.map((name) => (name === "init" ? "Init" : LABELS[name])).join(" | ")} |
+|---|${names.map(() => "---").join("|")}|
+${lines.join("\n")}`;
 }
 
 /** What the table says about AP2O, in words that its numbers choose. @param {Row[]} rows */
@@ -172,8 +184,8 @@ function verdict(rows) {
   return `Best of AP2O and best of its baselines ${relation} ${bestOurs.label} ${points(score(bestOurs))}, ${bestOther.label} ${points(score(bestOther))}. In all: ${ranked.map((row) => `${row.label} ${points(score(row))}`).join(", ")}.`;
 }
 
-/** @param {FinishedRun[]} all @param {number[]} grid */
-function tuning(all, grid) {
+/** @param {FinishedRun[]} all @param {Row[]} rows @param {number[]} grid */
+function tuning(all, rows, grid) {
   const lines = METHODS.flatMap((name) => {
     const cells = grid.map((rate) => {
       const run = all.find((one) => one.name === name && one.seed === TUNING_SEED && one.rate === rate);
@@ -183,11 +195,19 @@ function tuning(all, grid) {
   });
   return `## Tuning
 
-The same three learning rates for every method, with seed ${TUNING_SEED}: best quiz on validation, by which the rate is chosen / evaluation of that checkpoint, which decides nothing.
+The same learning rates for every method, with seed ${TUNING_SEED}: best quiz on validation, by which the rate is chosen / evaluation of that checkpoint, which decides nothing.
+(The paper keeps SFT's checkpoint by the lowest validation loss; here the quiz decides for every method alike.)${atTheEdge(rows, grid)}
 
 | method | ${grid.join(" | ")} |
 |---|${grid.map(() => "---").join("|")}|
 ${lines.join("\n")}`;
+}
+
+/** Which methods might do better beyond the grid. @param {Row[]} rows @param {number[]} grid */
+function atTheEdge(rows, grid) {
+  const edges = grid.length < 2 ? [] : [Math.min(...grid), Math.max(...grid)];
+  const there = rows.filter(({ rate }) => edges.includes(rate)).map(({ label, rate }) => `${label} (${rate})`);
+  return there.length === 0 ? "" : ` Chosen at the grid's edge, beyond which a rate might do better: ${there.join(", ")}.`;
 }
 
 /** @param {Row[]} rows */
@@ -314,18 +334,19 @@ DPO-Coder's pairs are ${allPairs.toFixed(0)} (all passed x failed); its best qui
 denominator says how few of the pairs a demo can visit; only the second compares methods.`;
 }
 
-/** @param {string} runs @param {Row[]} rows @param {Figure} figure @param {string | null} model */
-function secondSet(runs, rows, figure, model) {
-  const folder = join(runs, "second");
-  if (!existsSync(folder)) return "";
-  const scores = (/** @type {string} */ name) =>
-    readdirSync(folder)
-      .filter((entry) => entry.startsWith(`${name}_seed`) && existsSync(join(folder, entry, "summary.json")))
-      .map((entry) => JSON.parse(readFileSync(join(folder, entry, "summary.json"), "utf8"))["pass@1"]);
-  const entries = [["init", "Init"], ...rows.map(({ name, label }) => [name, label])].flatMap(([name, label]) => {
-    const values = scores(name ?? "");
-    return values.length === 0 ? [] : [{ label: label ?? "", values }];
-  });
+/** @param {string} runs @param {Row[]} rows @param {Figure} figure @param {string | null} second the file of problems */
+function secondSet(runs, rows, figure, second) {
+  if (second === null) return "";
+  const scores = (/** @type {string[]} */ names) =>
+    names
+      .map((name) => join(runs, "second", basename(second), name, "summary.json"))
+      .filter((file) => existsSync(file))
+      .map((file) => JSON.parse(readFileSync(file, "utf8"))["pass@1"]);
+  const sittings = [
+    { label: "Init", names: [`init_seed${TUNING_SEED}`] },
+    ...rows.map((row) => ({ label: row.label, names: row.runs.map(({ folder }) => basename(folder)) })),
+  ];
+  const entries = sittings.map(({ label, names }) => ({ label, values: scores(names) })).filter(({ values }) => values.length > 0);
   if (entries.length === 0) return "";
   const svg = barChart({
     title: "pass@1 on the second problem set",
@@ -338,8 +359,16 @@ function secondSet(runs, rows, figure, model) {
 
 ${figure("figure7", "pass@1 on a second problem set", svg)}
 
-${model === null ? "60 problems of combinations that pre-training saw, with numbers and letters of their own (`paper/second_set.jsonl`, `tools/demo_model/second_set.py`). " : "Only its evaluation split is asked: of MBPP+ the 224 problems that are neither trained on nor quizzed. "}${entries.map(({ label, values }) => `${label} ${spread(values)}`).join(", ")}.
+${aboutSecondSet(basename(second))} ${entries.map(({ label, values }) => `${label} ${spread(values)}`).join(", ")}.
 The paper's figure 7 trains on TACO instead of MBPP and finds AP2O ahead there, too.`;
+}
+
+/** @param {string} file */
+function aboutSecondSet(file) {
+  if (file === "second_set.jsonl")
+    return "60 problems of combinations that pre-training saw, with numbers and letters of their own (`paper/second_set.jsonl`, `tools/demo_model/second_set.py`).";
+  if (/mbpp.?plus/i.test(file)) return `${file}: only the 224 problems that are neither trained on nor quizzed (ids 11 to 510).`;
+  return `${file}: its evaluation problems.`;
 }
 
 /** @param {Row[]} rows @param {Figure} figure */
@@ -421,6 +450,58 @@ After the first quiz that counts. The paper's rule replays as many answers as th
 
 | method | draws | replayed | share |
 |---|---|---|---|
+${lines.join("\n")}
+
+${comesBack(rows)}`;
+}
+
+/**
+ * How replay answered to the quiz: for each type, how many more of its replay draws there were until the next quiz than until this one,
+ * where the quiz found more of the type than the one before (`rose`), and where it found fewer (`fell`).
+ * @param {readonly Quiz[]} quizzes of one run, the one before training first
+ * @param {readonly { step: number, error_type: string }[]} replayed its pairs that came from replay
+ * @returns {Map<string, { rose: number[], fell: number[] }>}
+ */
+export function replayChanges(quizzes, replayed) {
+  const drawsAfter = (/** @type {number} */ i, /** @type {string} */ type) => {
+    const [from, to] = [quizzes[i]?.step ?? 0, quizzes[i + 1]?.step ?? 0];
+    return replayed.filter(({ step, error_type }) => step > from && step <= to && error_type === type).length;
+  };
+  const changes = new Map();
+  // Nothing is replayed before the first quiz that counts, number 1: the second has draws before and after it.
+  for (let i = 2; i + 1 < quizzes.length; i++) {
+    const [before, now] = [quizzes[i - 1]?.errors ?? {}, quizzes[i]?.errors ?? {}];
+    for (const type of new Set([...Object.keys(before), ...Object.keys(now)])) {
+      const grown = (now[type] ?? 0) - (before[type] ?? 0);
+      if (!changes.has(type)) changes.set(type, { rose: [], fell: [] });
+      if (grown !== 0) changes.get(type)[grown > 0 ? "rose" : "fell"].push(drawsAfter(i, type) - drawsAfter(i - 1, type));
+    }
+  }
+  return changes;
+}
+
+/** A type that comes back in a quiz is replayed more until the next. @param {Row[]} rows */
+function comesBack(rows) {
+  const runs = rows.filter(({ name }) => name === "ap2o-h2l" || name === "ap2o-l2h").flatMap((row) => row.runs);
+  const all = runs.map(({ folder, quizzes }) =>
+    replayChanges(
+      quizzes,
+      readLines(join(folder, "preferences.jsonl")).filter(({ source }) => source === "replay"),
+    ),
+  );
+  const types = [...new Set(all.flatMap((changes) => [...changes.keys()]))];
+  const change = (/** @type {string[]} */ wanted, /** @type {"rose" | "fell"} */ way) => {
+    const values = all.flatMap((changes) => wanted.flatMap((type) => changes.get(type)?.[way] ?? []));
+    return values.length === 0 ? "" : `${mean(values) >= 0 ? "+" : ""}${mean(values).toFixed(2)} (${values.length} times)`;
+  };
+  const line = (/** @type {string} */ name, /** @type {string[]} */ wanted) =>
+    `| ${name} | ${change(wanted, "rose")} | ${change(wanted, "fell")} |`;
+  const lines = [line("all", types), ...types.map((type) => line(type, [type]))].filter((text) => text.includes("times"));
+  if (lines.length === 0) return "";
+  return `What comes back is replayed more: by how much the replay draws of a type changed from one quiz interval to the next (the window moves meanwhile, too).
+
+| type | where the quiz between found more of it | where it found fewer |
+|---|---|---|
 ${lines.join("\n")}`;
 }
 
@@ -450,25 +531,40 @@ ${lines.join("\n")}
 Of the pairs ${points(repaired / made)} % are of repairs; the rest pairs a failed answer with the passed answer of the exam that is nearest to it. (The embedded model never saw a prompt with a failed answer and an error message before it, and breaks its syntax over it.) The paper has a large model repair.`;
 }
 
-/** @param {FinishedRun[]} all @param {Row[]} rows */
-function reasons(all, rows) {
-  const lines = ["ap2o-h2l", "ap2o-l2h"].flatMap((direction) => {
+/** @param {FinishedRun[]} all @param {Row[]} rows @param {string} out */
+function reasons(all, rows, out) {
+  const sections = ["ap2o-h2l", "ap2o-l2h"].flatMap((direction) => {
     const plain = rows.find(({ name }) => name === direction)?.runs.find(({ seed }) => seed === TUNING_SEED);
-    const variants = whyRuns(direction).flatMap(({ name, about }) => all.filter((run) => run.name === name).map((run) => ({ run, about })));
-    if (!plain || variants.length === 0) return [];
-    return [{ run: plain, about: `as in table 1 (${LABELS[direction]})` }, ...variants].map(
-      ({ run, about }) =>
-        `| ${about} | ${epochsOf(run).toFixed(1)} | ${points(run.bestQuiz)} | ${points(run.after["pass@1"])} | ${points(run.last["pass@1"])} |`,
-    );
-  });
-  if (lines.length === 0) return "";
-  return `## Why: windows, epochs, rules
+    if (!plain) return [];
+    /** @param {{ name: string, about: string }[]} wanted */
+    const table = (wanted) => {
+      const variants = wanted.flatMap(({ name, about }) => all.filter((run) => run.name === name).map((run) => ({ run, about })));
+      if (variants.length === 0) return "";
+      const lines = [{ run: plain, about: `as in table 1 (${LABELS[direction]})` }, ...variants].map(
+        ({ run, about }) =>
+          `| ${about} | ${epochsOf(run).toFixed(1)} | ${points(run.bestQuiz)} | ${points(run.after["pass@1"])} | ${run === plain ? "" : signed(run.after["pass@1"] - plain.after["pass@1"])} | ${points(run.last["pass@1"])} |`,
+      );
+      return `| run | epochs | best quiz | best checkpoint | against table 1 | last checkpoint |\n|---|---|---|---|---|---|\n${lines.join("\n")}`;
+    };
+    const [why, objectives] = [table(whyRuns(direction)), table(objectiveRuns(direction))];
+    return [
+      ...(why === ""
+        ? []
+        : [
+            `## Why: windows, epochs, rules
 
 Seed ${TUNING_SEED}, the chosen direction and rate. A window holds (failed answers of the problem) / epochs: with few epochs it is several answers wide, and the order by types is coarse. The paper's 200 epochs make every window one answer wide.
 
-| run | epochs | best quiz | best checkpoint | last checkpoint |
-|---|---|---|---|---|
-${lines.join("\n")}`;
+${why}`,
+          ]),
+      ...(objectives === ""
+        ? []
+        : [`## Other objectives on the same data\n\nSeed ${TUNING_SEED}, the same pairs and rate; β 0.1 unless told.\n\n${objectives}`]),
+    ];
+  });
+  const conclusion = join(out, "paper", "conclusion.md"); // written by hand after reading the rest
+  if (existsSync(conclusion)) sections.push(`## What follows\n\n${readFileSync(conclusion, "utf8").trim()}`);
+  return sections.join("\n\n");
 }
 
 /** @param {FinishedRun} run */

@@ -14,7 +14,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readRuns, writeReport } from "./paper_report.mjs";
-import { GRIDS, METHODS, SETTINGS, TUNING_SEED, whyRuns } from "./reproduce_plan.mjs";
+import { GRIDS, METHODS, objectiveRuns, planDifferences, SETTINGS, TUNING_SEED, whyRuns } from "./reproduce_plan.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const SECOND_SET = join(ROOT, "docs/results/paper/second_set.jsonl");
@@ -30,8 +30,8 @@ const HELP = `npm run reproduce -- [flags]
   --model PATH       another model (the embedded one); --problems FILE, --dtype NAME, --prompt-style NAME go with it
   --second FILE      another problem set for figure 7 (the embedded model has one of its own)
   --set NAME=VALUE   settings for every run, as errata run takes them
-  --runs FOLDER      where the runs are kept (runs/reproduce)
-  --out FOLDER       where paper.md and its figures go (docs/results; with another model, preset or folder of runs: in that folder)
+  --runs FOLDER      where the runs are kept (runs/reproduce, runs/reproduce-PRESET, ...); a folder holds runs of one plan
+  --out FOLDER       where paper.md and its figures go (docs/results for the whole plan; where any flag asks for less or other: that folder)
   --report           only write the report of what there is`;
 
 async function main() {
@@ -65,10 +65,11 @@ async function main() {
   const seeds = Number(values.seeds ?? (values.smoke ? 2 : 3));
   if (!Number.isInteger(seeds) || seeds < 1) throw new RangeError(`--seeds must be a whole number, at least 1; found ${values.seeds}.`);
   const called = process.env.INIT_CWD ?? process.cwd();
-  const runs = values.runs === undefined ? join(ROOT, "runs", "reproduce") : resolve(called, values.runs);
-  const plain =
-    preset === "demo" && values.model === undefined && values.runs === undefined && values.set === undefined && values.rates === undefined;
-  const out = values.out !== undefined ? resolve(called, values.out) : plain ? join(ROOT, "docs", "results") : runs;
+  const path = (/** @type {string | undefined} */ name) => (name === undefined ? null : resolve(called, name));
+  const runs = path(values.runs) ?? join(ROOT, "runs", preset === "demo" ? "reproduce" : `reproduce-${preset}`);
+  const { report: _, ...asked } = values;
+  const whole = Object.values(asked).every((value) => value === undefined || value === false); // nothing less and nothing else
+  const out = path(values.out) ?? (whole ? join(ROOT, "docs", "results") : runs);
   const model = values.model === undefined ? [] : ["--model", resolve(called, values.model)];
   if (values.dtype !== undefined) model.push("--dtype", values.dtype);
   const problems = values.problems === undefined ? [] : ["--problems", resolve(called, values.problems)];
@@ -76,7 +77,16 @@ async function main() {
   const common = ["--preset", preset, ...model, ...problems, ...style];
   const settings = [...(SETTINGS[preset] ?? []), ...(values.set === undefined ? [] : values.set.split(","))];
   mkdirSync(runs, { recursive: true });
-  const report = () => writeReport(runs, out, { preset, grid, model: values.model ?? null });
+  keepPlan(runs, {
+    preset,
+    model: path(values.model),
+    problems: path(values.problems),
+    dtype: values.dtype ?? null,
+    "prompt-style": values["prompt-style"] ?? null,
+    set: values.set ?? null,
+  });
+  const second = path(values.second) ?? (values.model === undefined && values.problems === undefined ? SECOND_SET : null);
+  const report = () => writeReport(runs, out, { preset, grid, model: values.model ?? null, second });
   if (values.report) return report();
 
   const work = new Work(runs, common, model, settings);
@@ -91,14 +101,14 @@ async function main() {
   if (values.only === undefined) {
     const direction = chosenDirection(runs, grid);
     const rate = bestRate(runs, direction, grid);
-    const extras = preset === "demo" ? whyRuns(direction) : [];
+    const extras = preset === "demo" ? [...whyRuns(direction), ...objectiveRuns(direction)] : [];
     total += extras.length;
     for (const { name, flags = [], set = {} } of extras)
       await work.run({ method: direction, seed: TUNING_SEED, rate, name, flags, set }, total);
   }
-  const second = values.second !== undefined ? resolve(called, values.second) : values.model === undefined ? SECOND_SET : null;
-  for (const method of second === null ? [] : methods)
-    await work.evaluateSecondSet(second ?? "", method, bestRate(runs, method, grid), seeds);
+  if (second !== null) {
+    for (const method of methods) await work.evaluateSecondSet(second, method, bestRate(runs, method, grid), seeds);
+  }
   report();
   process.stderr.write(`${join(out, "paper.md")} is written.\n`);
 }
@@ -171,14 +181,15 @@ class Work {
    */
   async evaluateSecondSet(problems, method, rate, seeds) {
     /** @type {{ name: string, adapter: string | null, seed: number }[]} */
-    const sittings = [{ name: "init", adapter: null, seed: TUNING_SEED }];
+    const sittings = [{ name: `init_seed${TUNING_SEED}`, adapter: null, seed: TUNING_SEED }];
     for (let seed = 1; seed <= seeds; seed++) {
-      sittings.push({ name: method, adapter: join(this.#runs, `${method}_seed${seed}_lr${rate}`, "adapter"), seed });
+      const name = `${method}_seed${seed}_lr${rate}`;
+      sittings.push({ name, adapter: join(this.#runs, name, "adapter"), seed });
     }
     for (const { name, adapter, seed } of sittings) {
-      const folder = join(this.#runs, "second", `${name}_seed${seed}`);
+      const folder = join(this.#runs, "second", basename(problems), name);
       if (existsSync(join(folder, "summary.json"))) continue;
-      process.stderr.write(`\nsecond problem set: ${name}, seed ${seed}\n`);
+      process.stderr.write(`\nsecond problem set: ${name}\n`);
       const { config } = JSON.parse(readFileSync(join(this.#runs, `${method}_seed${TUNING_SEED}_lr${rate}`, "run.json"), "utf8"));
       const manner = [
         "--prompt-style",
@@ -206,6 +217,20 @@ class Work {
       writeFileSync(join(folder, "summary.json"), stdout);
     }
   }
+}
+
+/**
+ * Writes down what a folder's runs are made with, or compares.
+ * @param {string} runs
+ * @param {import("./reproduce_plan.mjs").Plan} plan
+ * @throws RangeError where the folder holds runs of another plan
+ */
+function keepPlan(runs, plan) {
+  const file = join(runs, "plan.json");
+  if (!existsSync(file)) return writeFileSync(file, `${JSON.stringify(plan, null, 2)}\n`);
+  const different = planDifferences(JSON.parse(readFileSync(file, "utf8")), plan);
+  if (different.length > 0)
+    throw new RangeError(`${runs} holds runs of another plan (${different.join("; ")}): name another folder with --runs.`);
 }
 
 /** Names the run whose exam all the others share: the first one. */

@@ -35,14 +35,31 @@ export const SETTINGS = {
 export const TUNING_SEED = 1;
 
 /**
- * What the paper reports, in per cent: Init and the methods, pass@1, Qwen2.5-Coder 0.5B; and with another size. Means of three trials.
+ * What the paper reports: Init and the methods, pass@1 in per cent, by problem set and model. Means of three trials.
  * @type {Record<string, Record<string, number>>}
  */
 export const PAPER = {
-  "HumanEval, 0.5B": { init: 53.0, sft: 60.1, dpo: 56.8, "curri-dpo": 53.3, "dyn-dpo": 57.1, "ap2o-l2h": 61.5, "ap2o-h2l": 56.5 },
-  "MBPP, 0.5B": { init: 50.8, sft: 55.4, dpo: 51.9, "curri-dpo": 50.9, "dyn-dpo": 55.0, "ap2o-l2h": 56.7, "ap2o-h2l": 51.5 },
-  "HumanEval, 3B": { init: 83.5, sft: 85.1, dpo: 84.5, "curri-dpo": 83.7, "dyn-dpo": 84.7, "ap2o-l2h": 85.7, "ap2o-h2l": 86.3 },
+  "HumanEval, Qwen2.5-Coder 0.5B": paperRow(53.0, 60.1, 56.8, 53.3, 57.1, 61.5, 56.5),
+  "HumanEval, Qwen2.5-Coder 1.5B": paperRow(69.3, 70.4, 73.2, 73.1, 71.5, 76.3, 71.7),
+  "HumanEval, Qwen2.5-Coder 3B": paperRow(83.5, 85.1, 84.5, 83.7, 84.7, 85.7, 86.3),
+  "HumanEval, DeepSeek-Coder 1.3B": paperRow(64.6, 64.8, 63.5, 63.8, 63.4, 65.9, 64.7),
+  "MBPP, Qwen2.5-Coder 0.5B": paperRow(50.8, 55.4, 51.9, 50.9, 55.0, 56.7, 51.5),
+  "MBPP, Qwen2.5-Coder 3B": paperRow(72.9, 74.5, 76.0, 74.3, 75.7, 77.5, 77.0),
+  "LiveCodeBench v6, Qwen2.5-Coder 0.5B": paperRow(2.3, 2.9, 2.9, 2.7, 2.9, 3.3, 3.2),
 };
+
+/**
+ * @param {number} init
+ * @param {number} sft
+ * @param {number} dpo
+ * @param {number} curri
+ * @param {number} dyn
+ * @param {number} l2h
+ * @param {number} h2l
+ */
+function paperRow(init, sft, dpo, curri, dyn, l2h, h2l) {
+  return { init, sft, dpo, "curri-dpo": curri, "dyn-dpo": dyn, "ap2o-l2h": l2h, "ap2o-h2l": h2l };
+}
 
 /** Table 3 of the paper: MBPP, 7B, with and without replay. */
 export const PAPER_REPLAY = { "ap2o-l2h": [84.9, 82.7], "ap2o-h2l": [85.4, 82.1] };
@@ -56,4 +73,29 @@ export const whyRuns = (direction) => [
   { name: `${direction}-corpus`, about: "frequency over all problems instead of within each", flags: ["--scope", "corpus"] },
   { name: `${direction}-narrow`, about: "half of the problems: twice the epochs, windows half as wide", set: { training_problems: 50 } },
   { name: `${direction}-short`, about: "half of the steps: half of the epochs, windows twice as wide", set: { steps: 40 } },
+  { name: `${direction}-shuffled`, about: "control: verdicts dealt out anew within each problem", flags: ["--shuffle-verdicts"] },
 ];
+
+/**
+ * The same data with another objective, likewise.
+ * @param {string} direction
+ */
+export const objectiveRuns = (direction) => [
+  { name: `${direction}-simpo`, about: "SimPO, β 2 and γ 0.5", flags: ["--loss-type", "simpo"], set: { beta: 2 } }, // its paper's β is 2 to 2.5
+  { name: `${direction}-cal-dpo`, about: "Cal-DPO", flags: ["--loss-type", "cal_dpo"] },
+  { name: `${direction}-ipo`, about: "IPO", flags: ["--loss-type", "ipo"] },
+];
+
+/** What a folder of runs is made with: runs of another plan are not taken for its own. @typedef {Record<string, string | null>} Plan */
+
+/**
+ * Where two plans differ, each as "name: value, here value".
+ * @param {Plan} kept
+ * @param {Plan} wanted
+ */
+export function planDifferences(kept, wanted) {
+  const shown = (/** @type {string | null | undefined} */ value) => value ?? "none";
+  return Object.keys(wanted)
+    .filter((name) => shown(kept[name]) !== shown(wanted[name]))
+    .map((name) => `${name}: ${shown(kept[name])}, here ${shown(wanted[name])}`);
+}

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFil
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { readRuns, writeReport } from "../../scripts/paper_report.mjs";
+import { readRuns, replayChanges, writeReport } from "../../scripts/paper_report.mjs";
+import { planDifferences } from "../../scripts/reproduce_plan.mjs";
 import { barChart, lineChart, ticks } from "../../scripts/svg_charts.mjs";
 import { fakeRunFiles } from "../ap2o/fake_run.ts";
 
@@ -29,17 +30,27 @@ beforeAll(async () => {
     await addRun(method, method, 2, 0.004);
   }
   await addRun("ap2o-h2l-reference", "ap2o-h2l", 1, 0.002, { rule: "reference" });
-  mkdirSync(join(runs, "second", "dpo_seed1"), { recursive: true });
-  writeFileSync(join(runs, "second", "dpo_seed1", "summary.json"), '{"pass@1":0.4375}');
-  writeReport(runs, out, { preset: "smoke", grid: GRID, model: null });
+  await addRun("ap2o-h2l-ipo", "ap2o-h2l", 1, 0.002, { loss_type: "ipo" });
+  for (const rate of GRID) {
+    const folder = join(runs, "second", "MbppPlus.jsonl.gz", `dpo_seed1_lr${rate}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "summary.json"), `{"pass@1":${rate === dpoRate() ? 0.4375 : 0.1}}`);
+  }
+  writeReport(runs, out, { preset: "smoke", grid: GRID, model: null, second: "elsewhere/MbppPlus.jsonl.gz" });
 });
+
+/** The rate that DPO's quiz chooses; of equally good ones the lowest. */
+function dpoRate(): number {
+  const tried = readRuns(runs).filter(({ name, seed }) => name === "dpo" && seed === 1);
+  return tried.sort((a, b) => b.bestQuiz - a.bestQuiz || a.rate - b.rate)[0]!.rate;
+}
 
 const paper = () => readFileSync(join(out, "paper.md"), "utf8");
 
 test("every figure and table of the paper that the runs allow", () => {
   for (const title of ["Table 1", "Tuning", "Direction", "Figure 2", "Figure 3", "Figure 4", "Figure 5", "Figure 7", "Figure 8", "Table 3"])
     expect(paper()).toContain(title);
-  for (const title of ["Replay's share", "CodeFlow", "Why: windows"]) expect(paper()).toContain(title);
+  for (const title of ["Replay's share", "CodeFlow", "Why: windows", "Other objectives"]) expect(paper()).toContain(title);
   expect(readdirSync(join(out, "paper")).sort()).toEqual(
     ["figure2", "figure3", "figure4", "figure5", "figure7", "figure8"].map((name) => `${name}.svg`),
   );
@@ -49,12 +60,12 @@ test("every figure and table of the paper that the runs allow", () => {
 
 test("table 1: the mean and the spread over the seeds of the rate that the quiz chose", () => {
   const dpo = readRuns(runs).filter(({ name }) => name === "dpo");
-  const first = dpo.filter(({ seed }) => seed === 1).sort((a, b) => b.bestQuiz - a.bestQuiz || a.rate - b.rate)[0]!;
-  const scores = dpo.filter(({ rate }) => rate === first.rate).map(({ after }) => 100 * after["pass@1"]);
+  const scores = dpo.filter(({ rate }) => rate === dpoRate()).map(({ after }) => 100 * after["pass@1"]);
   const mean = (scores[0]! + scores[1]!) / 2;
   const spread = Math.abs(scores[0]! - scores[1]!) / Math.SQRT2;
-  expect(paper()).toContain(`| DPO-Coder | ${first.rate} | **${mean.toFixed(1)} ± ${spread.toFixed(1)}**`);
-  expect(paper()).toContain("| 56.8 | 51.9 | 84.5 |"); // the paper's, beside it
+  expect(paper()).toContain(`| DPO-Coder | ${dpoRate()} | **${mean.toFixed(1)} ± ${spread.toFixed(1)}**`);
+  expect(paper()).toContain("| MBPP, Qwen2.5-Coder 0.5B | 50.8 | 55.4 | 51.9 | 50.9 | 55.0 | 56.7 | 51.5 |"); // the paper's, beneath
+  expect(paper()).toContain(`at the grid's edge, beyond which a rate might do better: DPO-Coder (${dpoRate()})`);
 });
 
 test("replay's share is counted from the pairs after the first quiz", () => {
@@ -63,8 +74,37 @@ test("replay's share is counted from the pairs after the first quiz", () => {
   expect(paper()).toContain("AP2O (H2L) (code's rule)");
 });
 
-test("the second set's summary is taken as it is", () => {
-  expect(paper()).toContain("DPO-Coder 43.8");
+test("what a quiz finds more of is replayed more: draws until the next quiz against those before", () => {
+  const quiz = (step: number, A: number, B: number) => ({ step, "pass@1": 0, errors: { A, B } });
+  const quizzes = [quiz(0, 9, 9), quiz(2, 1, 5), quiz(4, 3, 5), quiz(6, 2, 9)];
+  const drawn = [
+    [3, "A"],
+    [5, "A"],
+    [5, "A"],
+    [6, "A"],
+    [6, "B"],
+    [7, "A"],
+  ] as const; // the last two intervals are (2, 4] and (4, 6]
+  const changes = replayChanges(
+    quizzes,
+    drawn.map(([step, error_type]) => ({ step, error_type })),
+  );
+  expect(changes.get("A")).toEqual({ rose: [2], fell: [] });
+  expect(changes.get("B")).toEqual({ rose: [], fell: [] });
+});
+
+test("the second set's summary is taken as it is, of the table's runs", () => {
+  expect(paper()).toContain("MbppPlus.jsonl.gz: only the 224 problems");
+  expect(paper()).toContain("DPO-Coder 43.8.");
+});
+
+test("a folder's plan is compared by its values, names and all", () => {
+  const plan = { preset: "demo", model: null, set: null };
+  expect(planDifferences({ ...plan }, plan)).toEqual([]);
+  expect(planDifferences({ preset: "demo" }, { ...plan, model: "m", set: "steps=4" })).toEqual([
+    "model: none, here m",
+    "set: none, here steps=4",
+  ]);
 });
 
 test("ticks are round and inside", () => {
