@@ -1,9 +1,10 @@
 // AP2O: the window slides over each problem's failed answers in the order of their errors' frequency; half of the draws replay
 // what the quiz still finds.
+import type { Counts } from "../counts.ts";
 import { streamOf, uniform } from "../random.ts";
 import type { NotebookProblem } from "../records.ts";
 import { type Curriculum, chosenAt, type Moment, type PairDraw, problemsInEpochs } from "./curriculum.ts";
-import { type Counts, type Order, orderFailed, type Rule } from "./notebook.ts";
+import { type Order, orderFailed, type Rule } from "./notebook.ts";
 import { drawRejected, replayDraws } from "./replay.ts";
 import { mirrored, windowAt } from "./window.ts";
 

@@ -1,8 +1,8 @@
 // What every method of training data has in common: from a pair's number to the pair. A curriculum keeps no state, so a run can
 // begin at any step; all its draws are functions of (seed, pair number).
+import type { Counts } from "../counts.ts";
 import { integer, shuffled, streamOf } from "../random.ts";
 import type { NotebookProblem } from "../records.ts";
-import type { Counts } from "./notebook.ts";
 import type { Window } from "./window.ts";
 
 /** One training pair, by sample indices of its problem. */

@@ -1,9 +1,10 @@
 // From judged answers to the figures that are reported.
 
+import type { Counts } from "../counts.ts";
 import { integer, streamOf } from "../random.ts";
 import type { Answer, EvaluationResult, QuizResult } from "../records.ts";
 import { passAtK } from "../tasks/pass_at_k.ts";
-import { type Counts, countErrors } from "./notebook.ts";
+import { countErrors } from "./notebook.ts";
 
 type Judged = Pick<Answer, "verdict" | "error_type">;
 

@@ -1,4 +1,5 @@
 // IterPref (Target-DPO): pairs of nearly equal answers, an answer and its repair, of which the focal loss counts what differs.
+import { countEach } from "../counts.ts";
 import type { Judge, JudgeRequest } from "../python/judge.ts";
 import { integer, shuffled, streamOf } from "../random.ts";
 import type { Answer, Notebook, NotebookProblem, RunEvent } from "../records.ts";
@@ -170,12 +171,6 @@ async function dropReasons(pairs: readonly FocalPair[], { problems, config, stud
     const { tokens } = student.compare({ prompt, chosen: pair.chosen.completion, rejected: pair.rejected.completion }, config.focal_diff);
     return dropReason(pair, tokens);
   });
-}
-
-function countEach(names: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
-  return counts;
 }
 
 function repairOptions(config: RunConfig): Omit<RepairOptions, "renderChat"> {

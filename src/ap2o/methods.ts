@@ -1,12 +1,13 @@
 // The methods by the names that the command line and the page use.
 
+import type { Counts } from "../counts.ts";
 import type { Notebook } from "../records.ts";
 import { ap2o } from "./ap2o.ts";
 import { curriDpo } from "./curri_dpo.ts";
 import type { Curriculum } from "./curriculum.ts";
 import { dpo } from "./dpo.ts";
 import { dynDpo } from "./dyn_dpo.ts";
-import type { Counts, Order, Rule } from "./notebook.ts";
+import type { Order, Rule } from "./notebook.ts";
 import { sft } from "./sft.ts";
 
 export const METHODS = [

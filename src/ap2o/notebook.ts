@@ -1,4 +1,5 @@
 // The error notebook: which problems are worth training on, and their failed answers ordered by how frequent the error is.
+import { addCount, type Counts, countEach, countOf } from "../counts.ts";
 import type { Answer, Notebook, NotebookProblem } from "../records.ts";
 
 /** paper: as the paper describes it. reference: as its public code does it. */
@@ -6,7 +7,6 @@ export type Rule = "paper" | "reference";
 /** Whether an error is frequent within its problem or over all problems. */
 export type Scope = "problem" | "corpus";
 export type Order = "low_to_high" | "high_to_low";
-export type Counts = Record<string, number>;
 
 /** What the notebook needs to know of an answer. */
 export type Graded = Pick<Answer, "solution" | "error_type" | "verdict" | "ended" | "sample_index">;
@@ -38,7 +38,7 @@ export function sortAnswers(answers: readonly Graded[], rule: Rule): Sorted {
   answers.forEach((answer, i) => {
     if (answer.verdict === "infra_error") return; // the judge failed, not the answer
     const type = errorTypeOf(answer, rule);
-    if (type !== "") counts[type] = (counts[type] ?? 0) + 1;
+    if (type !== "") addCount(counts, type);
     if (!first.has(answer.solution)) first.set(answer.solution, i);
   });
   const kept = [...first.values()];
@@ -60,7 +60,7 @@ export function orderFailed<T extends { error_type: string }>(failed: readonly T
   const appearance = new Map<string, number>();
   for (const { error_type } of failed) if (!appearance.has(error_type)) appearance.set(error_type, appearance.size);
   return [...failed].sort((a, b) => {
-    const byFrequency = sign * ((counts[a.error_type] ?? 0) - (counts[b.error_type] ?? 0));
+    const byFrequency = sign * (countOf(counts, a.error_type) - countOf(counts, b.error_type));
     if (byFrequency !== 0 || rule === "reference") return byFrequency;
     return appearance.get(a.error_type)! - appearance.get(b.error_type)!;
   });
@@ -71,7 +71,7 @@ export function makeNotebook(exam: readonly (readonly Answer[])[], rule: Rule, s
   const sorted = exam.map((answers) => ({ answers, ...sortAnswers(answers, rule) }));
   const counts: Counts = {};
   for (const problem of sorted) {
-    for (const [type, count] of Object.entries(problem.counts)) counts[type] = (counts[type] ?? 0) + count;
+    for (const [type, count] of Object.entries(problem.counts)) addCount(counts, type, count);
   }
   const problems: NotebookProblem[] = [];
   const dropped: Notebook["dropped"] = [];
@@ -99,7 +99,5 @@ export function sortedCounts(counts: Counts): Counts {
 
 /** Failures by type over judged answers; passes and infra errors are not counted. */
 export function countErrors(answers: readonly Pick<Answer, "error_type" | "verdict">[]): Counts {
-  const counts: Counts = {};
-  for (const { error_type } of answers) if (error_type !== "") counts[error_type] = (counts[error_type] ?? 0) + 1;
-  return sortedCounts(counts);
+  return sortedCounts(countEach(answers.map(({ error_type }) => error_type).filter((type) => type !== "")));
 }

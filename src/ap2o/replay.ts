@@ -1,5 +1,6 @@
 // Replay: error types that the quiz still shows are drawn again, beside the window.
-import type { Counts, Rule } from "./notebook.ts";
+import type { Counts } from "../counts.ts";
+import type { Rule } from "./notebook.ts";
 import type { Window } from "./window.ts";
 
 /** One rejected answer, drawn from window and replay together. */

@@ -6,6 +6,7 @@
 // when whatever it computes with student or judge goes through #sit (under a name of its own) or is noted as an entry, and all the rest
 // is a plain function of that, of the config and of random numbers by (seed, stream, index).
 
+import type { Counts } from "../counts.ts";
 import { InputError } from "../input_error.ts";
 import type { AdapterFile } from "../model/peft.ts";
 import type { Judge } from "../python/judge.ts";
@@ -22,7 +23,7 @@ import { evaluationResult, type Gain, gainOf, quizResult } from "./evaluate.ts";
 import { displacement, divergence, noLongerImproves, skippedInARow } from "./health.ts";
 import { type CodeflowYield, focalPairs, iterPref } from "./iterpref.ts";
 import { curriculumOf, hasReplay, quizSteps, totalSteps } from "./methods.ts";
-import { type Counts, makeNotebook } from "./notebook.ts";
+import { makeNotebook } from "./notebook.ts";
 import { emptyState, type Keeper, NO_KEEPER, type RunCheckpoint, type RunState, type StepState, sittingOf } from "./run_state.ts";
 import { type JudgedProblem, type Sitting, sit } from "./sit.ts";
 import type { Lesson, Student } from "./student.ts";

@@ -1,8 +1,9 @@
 // Why a step was trained on its pairs: told from a run's files alone, each pair's chances worked out anew.
+import type { Counts } from "../counts.ts";
 import type { Notebook, NotebookProblem, Preference, QuizResult } from "../records.ts";
 import { inOwnOrder } from "./ap2o.ts";
 import { countsFor, hasReplay, type Method } from "./methods.ts";
-import type { Counts, Rule } from "./notebook.ts";
+import type { Rule } from "./notebook.ts";
 import { rejectedProbabilities, replayDraws } from "./replay.ts";
 
 /** What is read of a run. */

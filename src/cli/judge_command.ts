@@ -1,8 +1,10 @@
 // errata judge: verdicts on programs that are already there. No GPU.
+
 import { statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import * as v from "valibot";
 import { judgeRequest, verdictFields } from "../ap2o/sit.ts";
+import { countEach } from "../counts.ts";
 import { InputError } from "../input_error.ts";
 import type { JudgeRequest, Verdict } from "../python/judge.ts";
 import { infraError } from "../python/verdict.ts";
@@ -103,20 +105,14 @@ function summaryOf(verdicts: readonly Verdict[]): Record<string, unknown> {
   const parts = verdicts.flatMap(({ parts }) => (parts ? [parts] : []));
   const rejudged = verdicts.flatMap(({ rejudged }) => (rejudged ? [rejudged] : []));
   return {
-    verdicts: countsOf(verdicts.map(({ verdict }) => verdict)),
+    verdicts: countEach(verdicts.map(({ verdict }) => verdict)),
     ...(parts.length > 0 && {
-      base_verdicts: countsOf(parts.map(({ base }) => base)),
-      plus_verdicts: countsOf(parts.map(({ plus }) => plus)),
+      base_verdicts: countEach(parts.map(({ base }) => base)),
+      plus_verdicts: countEach(parts.map(({ plus }) => plus)),
     }),
     rejudged: rejudged.length,
     rejudged_otherwise: rejudged.filter(({ disagreed }) => disagreed !== null).length,
   };
-}
-
-function countsOf(kinds: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const kind of kinds) counts[kind] = (counts[kind] ?? 0) + 1;
-  return counts;
 }
 
 const SampleRow = v.object({

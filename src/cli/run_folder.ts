@@ -4,10 +4,11 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { METHODS } from "../ap2o/methods.ts";
 import type { RunFiles } from "../ap2o/why.ts";
+import { type Counts, isCounts } from "../counts.ts";
 import { InputError } from "../input_error.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
-const Counts = v.record(v.string(), v.number());
+const CountsByType = v.custom<Counts>(isCounts, "expected numbers by name");
 const FailedAnswer = v.object({ sample_index: count, error_type: v.string() });
 
 const RunRecord = v.looseObject({
@@ -20,8 +21,8 @@ const RunRecord = v.looseObject({
 const NotebookFile = v.object({
   rule: v.picklist(["paper", "reference"]),
   scope: v.picklist(["problem", "corpus"]),
-  counts: Counts,
-  problems: v.array(v.object({ task_id: v.string(), counts: Counts, passed: v.array(count), failed: v.array(FailedAnswer) })),
+  counts: CountsByType,
+  problems: v.array(v.object({ task_id: v.string(), counts: CountsByType, passed: v.array(count), failed: v.array(FailedAnswer) })),
   dropped: v.array(v.object({ task_id: v.string(), reason: v.string() })),
 });
 
@@ -45,7 +46,7 @@ const PreferenceLine = v.looseObject({
   origin: v.exactOptional(v.picklist(["codeflow", "fallback"])),
 });
 
-const QuizLine = v.object({ step: count, "pass@1": v.number(), errors: Counts, replay: Counts });
+const QuizLine = v.object({ step: count, "pass@1": v.number(), errors: CountsByType, replay: CountsByType });
 
 const ResultLine = v.looseObject({
   task_id: v.string(),

@@ -47,8 +47,7 @@ function hueOf(name: string): number {
  * @param errorType raw Python class name; types not listed get a hue and a code from their name
  */
 export function errorLook(errorType: string): ErrorLook {
-  const known = LOOKS[errorType];
-  if (known) return known;
+  if (Object.hasOwn(LOOKS, errorType)) return LOOKS[errorType]!;
   return { label: errorType, code: errorType.slice(0, 2), hue: hueOf(errorType), meaning: "An exception that the answer raised." };
 }
 

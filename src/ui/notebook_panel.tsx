@@ -1,4 +1,5 @@
 import { useMemo } from "preact/hooks";
+import { countOf } from "../counts.ts";
 import type { Answer, Phase, Preference } from "../records.ts";
 import { ComparedCode, SingleCode } from "./code_view.tsx";
 import { errorLook } from "./error_types.ts";
@@ -70,7 +71,7 @@ function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; er
       </button>
       {shown.map((type) => {
         const look = errorLook(type);
-        const count = counts[type] ?? 0;
+        const count = countOf(counts, type);
         return (
           <button
             type="button"
@@ -96,7 +97,7 @@ function TypeChoice({ run, phase, errorType }: { run: RunState; phase: Phase; er
           </option>
           {hidden.map((type) => (
             <option key={type} value={type}>
-              {errorLook(type).label} {counts[type] ?? 0}
+              {errorLook(type).label} {countOf(counts, type)}
             </option>
           ))}
         </select>

@@ -1,4 +1,5 @@
 // The notebook as it is leafed through: type, then problem, then answer. Pure selections from a run's state.
+import { countOf } from "../counts.ts";
 import type { Answer, Phase, Preference } from "../records.ts";
 import type { RunState } from "./run_state.ts";
 import { distance } from "./side_by_side.ts";
@@ -82,7 +83,7 @@ function orderByNotebook(
   if (listed.length !== failed.length || problem.failed.length !== failed.length) return null;
   if (!frequentFirst) return listed;
   const types = [...new Set(listed.map(({ answer }) => answer.error_type))];
-  const count = (type: string) => problem.counts[type] ?? 0;
+  const count = (type: string) => countOf(problem.counts, type);
   types.sort((a, b) => count(b) - count(a));
   return types.flatMap((type) => listed.filter(({ answer }) => answer.error_type === type));
 }

@@ -1,5 +1,6 @@
 // What the page knows of a run: a fold over the engine's events. Mutated in place, because exams send thousands of answers;
 // who draws it watches a revision number (session.ts).
+import { addCount, countOf } from "../counts.ts";
 import type {
   Answer,
   EvaluationResult,
@@ -149,7 +150,7 @@ function applyAnswer(run: RunState, answer: Answer): void {
     return;
   }
   const counts = (run.errorCounts[answer.phase] ??= {});
-  counts[answer.error_type] = (counts[answer.error_type] ?? 0) + 1;
+  addCount(counts, answer.error_type);
 }
 
 /**
@@ -234,6 +235,6 @@ export function errorComparisons(run: RunState): ErrorComparison[] {
 /** Error types of one or two counts, the most frequent (before, then now) first. */
 export function orderTypes(before: Record<string, number>, now: Record<string, number> | null): string[] {
   const types = [...new Set([...Object.keys(before), ...Object.keys(now ?? {})])];
-  const weight = (type: string) => (before[type] ?? 0) + (now?.[type] ?? 0) / 1000;
+  const weight = (type: string) => countOf(before, type) + countOf(now ?? {}, type) / 1000;
   return types.filter((type) => weight(type) > 0).sort((a, b) => weight(b) - weight(a));
 }

@@ -1,4 +1,5 @@
 import { useRef } from "preact/hooks";
+import { countOf } from "../counts.ts";
 import { messageOf } from "../input_error.ts";
 import { eventFile, eventFileName, scalarsOf } from "../tensorboard.ts";
 import { csvOf, download, EXPORTS, type ExportKind, exportContent, metricsCsv } from "./exports.ts";
@@ -37,7 +38,7 @@ function quizRows(session: Session): string {
   const types = [...new Set(quizzes.flatMap((quiz) => Object.keys(quiz.errors)))].sort();
   return csvOf(
     ["step", "pass@1", ...types],
-    quizzes.map((quiz) => [quiz.step, quiz["pass@1"], ...types.map((type) => quiz.errors[type] ?? 0)]),
+    quizzes.map((quiz) => [quiz.step, quiz["pass@1"], ...types.map((type) => countOf(quiz.errors, type))]),
   );
 }
 

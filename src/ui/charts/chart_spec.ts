@@ -1,4 +1,5 @@
 // What the page draws of a run over its training steps: each chart as plain data, for the screen, the table, and the files.
+import { countOf } from "../../counts.ts";
 import type { StepMetrics } from "../../records.ts";
 import { errorLook } from "../error_types.ts";
 import { metricText, percentText } from "../number_text.ts";
@@ -79,7 +80,7 @@ export function quizTypes({ quizzes }: Pick<RunState, "quizzes">): string[] {
 /** Errors of one type from quiz to quiz. */
 export function quizErrorLine({ quizzes }: Pick<RunState, "quizzes">, errorType: string, place: number): Line {
   const { label, code } = errorLook(errorType);
-  const values = quizzes.map((quiz) => quiz.errors[errorType] ?? 0);
+  const values = quizzes.map((quiz) => countOf(quiz.errors, errorType));
   return { name: label, color: typeColor(errorType), dash: DASHES[place % DASHES.length], mark: code, values };
 }
 

@@ -1,4 +1,5 @@
 // What is compared between runs: pure functions over their records.
+import { countOf } from "../../counts.ts";
 import type { StepMetrics } from "../../records.ts";
 import { type ChartSpec, type Line, metricOf } from "../charts/chart_spec.ts";
 import { metricText, percentText } from "../number_text.ts";
@@ -21,7 +22,7 @@ export type Curve = { metric: keyof StepMetrics } | "quiz" | { errorType: string
 
 function pointsOf({ run }: ShelvedRun, curve: Curve): Map<number, number | null> {
   if (curve === "quiz") return new Map(run.quizzes.map((quiz) => [quiz.step, quiz["pass@1"]]));
-  if ("errorType" in curve) return new Map(run.quizzes.map((quiz) => [quiz.step, quiz.errors[curve.errorType] ?? 0]));
+  if ("errorType" in curve) return new Map(run.quizzes.map((quiz) => [quiz.step, countOf(quiz.errors, curve.errorType)]));
   return new Map(run.steps.map((step) => [step.step, metricOf(step, curve.metric)]));
 }
 
@@ -132,8 +133,8 @@ export function errorTable(runs: readonly ShelvedRun[]): TypeCounts[] {
   const types = [...new Set([before, ...after].flatMap((errors) => Object.keys(errors)))];
   const rows = types.map((errorType) => ({
     errorType,
-    before: before[errorType] ?? 0,
-    after: after.map((errors) => errors[errorType] ?? 0),
+    before: countOf(before, errorType),
+    after: after.map((errors) => countOf(errors, errorType)),
   }));
   return rows.sort((a, b) => b.before - a.before || Math.max(...b.after) - Math.max(...a.after));
 }

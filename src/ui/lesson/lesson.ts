@@ -1,5 +1,7 @@
 // Where a lesson stands and what was guessed in it.
+
 import { computed, type Signal, signal } from "@preact/signals";
+import { countOf } from "../../counts.ts";
 import { LESSONS, type LessonName, type LessonStep } from "./lessons.ts";
 
 export class Lesson {
@@ -27,7 +29,7 @@ export class Lesson {
  * @returns null where there is none
  */
 export function fellFirst(before: Record<string, number>, after: Record<string, number>, least: number): string | null {
-  const left = (type: string) => (after[type] ?? 0) / before[type];
+  const left = (type: string) => countOf(after, type) / before[type];
   const types = Object.keys(before).filter((type) => before[type] >= least);
   return types.sort((a, b) => left(a) - left(b))[0] ?? null;
 }

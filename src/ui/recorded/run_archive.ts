@@ -2,6 +2,7 @@
 // that is shipped, a zip that someone sent, a folder of --out.
 import { type Unzipped, unzipSync } from "fflate";
 import * as v from "valibot";
+import { type Counts, isCounts } from "../../counts.ts";
 import { InputError } from "../../input_error.ts";
 import type { Answer, EvaluationResult, Notebook, Preference, QuizResult, StepMetrics } from "../../records.ts";
 
@@ -24,7 +25,7 @@ export interface RunArchive {
   files: Files;
 }
 
-const counts = v.record(v.string(), v.number());
+const counts = v.custom<Counts>(isCounts, "expected numbers by name");
 const numberOrNull = v.nullable(v.number());
 const textOrNull = v.nullable(v.string());
 const phase = v.picklist(["exam", "repair", "quiz", "before", "after", "after_last"]);
