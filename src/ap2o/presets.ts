@@ -2,7 +2,7 @@
 import { checkConfig, type RunConfig } from "./config.ts";
 
 export type PresetName = "smoke" | "demo" | "paper";
-type Preset = Omit<RunConfig, "method" | "seed">;
+export type Preset = Omit<RunConfig, "method" | "seed">;
 
 const ALL_PROJECTIONS: RunConfig["target_modules"] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
@@ -87,6 +87,7 @@ const paper: Preset = {
 };
 
 export const PRESETS: Record<PresetName, Preset> = { smoke, demo, paper };
+export const PRESET_NAMES: readonly PresetName[] = ["smoke", "demo", "paper"];
 
 /**
  * A preset's settings with some of them replaced.

@@ -6,7 +6,7 @@ import type { RunConfig } from "../ap2o/config.ts";
 import { type Engine, newStudent } from "../ap2o/engine_student.ts";
 import { LastingStudent } from "../ap2o/lasting_student.ts";
 import { METHODS } from "../ap2o/methods.ts";
-import { configOf, PRESETS, type PresetName } from "../ap2o/presets.ts";
+import { configOf, PRESET_NAMES } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
 import { InputError } from "../input_error.ts";
@@ -27,7 +27,6 @@ import { lockFolder } from "./run_lock.ts";
 import { finishedRun } from "./run_record.ts";
 import { readExam } from "./sitting_folder.ts";
 
-const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 const FILES = [
   "run.json",
   "metrics.jsonl",
@@ -107,7 +106,8 @@ kill or a power cut included: the same command with --resume goes on, and gives 
       const engine = await openEngine(values, progress);
       const judge = await judging;
       try {
-        const exam = values.exam === null ? null : readExam(callerPath(values.exam), examSettings(config, engine, values));
+        const exam =
+          values.exam === null ? null : readExam(callerPath(values.exam), examSettings(config, engine.model, problemsChecksum(values)));
         const head = headOf(values.preset, config, problems, engine, exam?.sha256 ?? null);
         if (stored) {
           engine.gpu.tiles = readTiles(JSON.stringify(stored.head.kernels)) ?? engine.gpu.tiles;
@@ -181,11 +181,12 @@ function headOf(
 }
 
 /** What an exam must have been sat with to stand for the run's own. Its seed may be another one. */
-function examSettings(config: RunConfig, { model }: Engine, values: { problems: string }) {
+export function examSettings(config: RunConfig, model: { readonly sha256: string; readonly dtype: string }, problems_sha256: string) {
   return {
     model_sha256: model.sha256,
     dtype: model.dtype,
-    problems_sha256: problemsChecksum(values),
+    adapter_sha256: "", // an exam of an adapter is not the model's own
+    problems_sha256,
     temperature: config.exam_temperature,
     max_new_tokens: config.max_new_tokens,
     prompt_style: config.prompt_style,

@@ -3,14 +3,16 @@ import { createHash } from "node:crypto";
 import { type Engine, EngineStudent } from "../ap2o/engine_student.ts";
 import { evaluationResult, meanPassAtK } from "../ap2o/evaluate.ts";
 import { countErrors, makeNotebook } from "../ap2o/notebook.ts";
+import { PRESET_NAMES, PRESETS, type Preset, type PresetName } from "../ap2o/presets.ts";
 import { resultOf, sampleOf } from "../ap2o/run_files.ts";
 import { sit } from "../ap2o/sit.ts";
 import { InputError } from "../input_error.ts";
 import { type Adapter, adapterToFile } from "../model/lora.ts";
+import type { Model } from "../model/model.ts";
 import type { AdapterFile } from "../model/peft.ts";
 import type { Answer, EvaluationResult, Phase, RunEvent, Stage } from "../records.ts";
 import type { Problem } from "../tasks/problem.ts";
-import { PROMPT_STYLES } from "../tasks/prompt.ts";
+import { PROMPT_STYLES, type PromptStyle } from "../tasks/prompt.ts";
 import type { Command, Console } from "./command.ts";
 import { choiceFlag, listFlag, numberFlag, readNumber, textFlag, type Values } from "./flags.ts";
 import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, openJudge, openProblems, PROBLEM_FLAGS, problemsChecksum } from "./open.ts";
@@ -25,9 +27,8 @@ interface Habit {
   readonly summary: string;
   readonly stage: Stage;
   readonly split: (typeof SPLITS)[number];
-  readonly n: number;
-  readonly temperature: number;
-  readonly timeoutMs: number;
+  /** What a run of the preset does at this stage. */
+  readonly inRuns: (preset: Preset) => { readonly n: number; readonly temperature: number; readonly timeoutMs: number };
 }
 
 const HABITS: readonly Habit[] = [
@@ -36,29 +37,60 @@ const HABITS: readonly Habit[] = [
     summary: "many answers to the training problems, judged",
     stage: "exam",
     split: "train",
-    n: 32,
-    temperature: 1,
-    timeoutMs: 1000,
+    inRuns: ({ exam_n, exam_temperature, exam_timeout_ms }) => ({
+      n: exam_n,
+      temperature: exam_temperature,
+      timeoutMs: exam_timeout_ms,
+    }),
   },
   {
     name: "quiz",
-    summary: "one greedy answer to each validation problem, judged",
+    summary: "a few answers to each validation problem, judged",
     stage: "quiz",
     split: "validation",
-    n: 1,
-    temperature: 0,
-    timeoutMs: 3000,
+    inRuns: ({ quiz_n, quiz_temperature, quiz_timeout_ms }) => ({
+      n: quiz_n,
+      temperature: quiz_temperature,
+      timeoutMs: quiz_timeout_ms,
+    }),
   },
   {
     name: "eval",
     summary: "pass@k on the evaluation problems",
     stage: "evaluation",
     split: "evaluation",
-    n: 10,
-    temperature: 0.6,
-    timeoutMs: 3000,
+    inRuns: ({ evaluation_n, evaluation_temperature, quiz_timeout_ms }) => ({
+      n: evaluation_n,
+      temperature: evaluation_temperature,
+      timeoutMs: quiz_timeout_ms,
+    }),
   },
 ];
+
+/** Flags that a preset decides where they are not given. */
+interface MannerFlags {
+  readonly preset: PresetName;
+  readonly n: number | null;
+  readonly temperature: number | null;
+  readonly "max-new-tokens": number | null;
+  readonly "prompt-style": PromptStyle | null;
+  readonly "timeout-ms": number | null;
+}
+
+/** How a sitting is held: as a run of the preset holds it, but for the flags that are given. */
+export function mannerOf(name: Habit["name"], flags: MannerFlags) {
+  const preset = PRESETS[flags.preset];
+  const habit = HABITS.find((candidate) => candidate.name === name)!.inRuns(preset);
+  return {
+    n: flags.n ?? habit.n,
+    temperature: flags.temperature ?? habit.temperature,
+    maxNewTokens: flags["max-new-tokens"] ?? preset.max_new_tokens,
+    style: flags["prompt-style"] ?? preset.prompt_style,
+    timeoutMs: flags["timeout-ms"] ?? habit.timeoutMs,
+  };
+}
+
+type Manner = ReturnType<typeof mannerOf>;
 
 const counted = { integer: true, min: 1 } as const;
 
@@ -68,14 +100,15 @@ function flagsOf(habit: Habit) {
     ...ADAPTER_FLAG,
     ...PROBLEM_FLAGS,
     split: choiceFlag(SPLITS, "which problems", habit.split),
-    n: numberFlag("N", "answers per problem", habit.n, counted, { short: "n" }),
+    preset: choiceFlag(PRESET_NAMES, "whose runs' habits are taken where no flag says otherwise", "demo"),
+    n: numberFlag("N", "answers per problem (the preset's)", null, counted, { short: "n" }),
     k: listFlag("1,5,10", "pass@k for these k (those of 1, 5, 10 that n allows)", null, (text, flag) => readNumber(text, flag, counted), {
       short: "k",
     }),
-    temperature: numberFlag("T", "0 is greedy", habit.temperature, { min: 0 }),
-    "max-new-tokens": numberFlag("M", "tokens per answer at most", 110, counted),
-    "prompt-style": choiceFlag(PROMPT_STYLES, "how problems are put to the model", "raw"),
-    "timeout-ms": numberFlag("MS", "time for one program with all its tests", habit.timeoutMs, counted),
+    temperature: numberFlag("T", "0 is greedy (the preset's)", null, { min: 0 }),
+    "max-new-tokens": numberFlag("M", "tokens per answer at most (the preset's)", null, counted),
+    "prompt-style": choiceFlag(PROMPT_STYLES, "how problems are put to the model (the preset's)", null),
+    "timeout-ms": numberFlag("MS", "time for one program with all its tests (the preset's)", null, counted),
     seed: numberFlag("S", "seed of the random draws (and of the splits of files that name none)", 0, { integer: true, min: 0 }),
     out: textFlag("FOLDER", "where samples.jsonl and results.jsonl go (nowhere)", null),
   } as const;
@@ -91,9 +124,9 @@ export const SITTING_COMMANDS = HABITS.map(
 more), results.jsonl (its verdict) and sitting.json (the settings); an exam's
 notebook.json, too: its failed answers by problem and type, also where they are too few to train on. A folder that holds answers of the same settings is gone on with: a
 larger -n asks only for those that are missing, a sitting that was stopped for its rest; the files are as one sitting would have
-written them. Answers run in a sandboxed Python in a headless Chromium.
+written them. What no flag says is as in a run of --preset, so that \`run --exam\` takes what \`exam --out\` wrote. Answers run in a sandboxed Python in a headless Chromium.
 
-  errata ${habit.name} --adapter OUT/adapter -n ${habit.n} --out ${habit.name.toUpperCase()}`,
+  errata ${habit.name}${habit.name === "exam" ? "" : " --adapter RUN/adapter"} --out ${habit.name.toUpperCase()}`,
     flags: flagsOf(habit),
     run: (values, console) => sitAndCount(habit, values, console),
   }),
@@ -101,7 +134,8 @@ written them. Answers run in a sandboxed Python in a headless Chromium.
 
 async function sitAndCount(habit: Habit, values: SittingValues, console: Console): Promise<void> {
   const started = performance.now();
-  const { n } = values;
+  const manner = mannerOf(habit.name, values);
+  const { n } = manner;
   const ks = values.k ?? [1, 5, 10].filter((k) => k <= n);
   const tooLarge = ks.find((k) => k > n);
   if (tooLarge !== undefined)
@@ -117,14 +151,12 @@ async function sitAndCount(habit: Habit, values: SittingValues, console: Console
   try {
     const student = new EngineStudent(engine, adapter);
     const phase: Phase = habit.name === "eval" ? (adapter ? "after" : "before") : habit.name;
-    const { temperature, seed } = values;
-    const known = out ? knownAnswers(out, phase, await settingsOf(habit, values, engine, adapter)) : new Map<string, Answer[]>();
+    const known = out ? knownAnswers(out, phase, await settingsHere(habit, values, manner, engine, adapter)) : new Map<string, Answer[]>();
     if (out) rewrite(out, problems, known);
-    const sitting = { stage: habit.stage, phase, temperature, seed, trained: adapter !== null, stream: habit.stage };
-    const manner = { style: values["prompt-style"], maxNewTokens: values["max-new-tokens"], timeoutMs: values["timeout-ms"] };
+    const sitting = { ...manner, stage: habit.stage, phase, seed: values.seed, trained: adapter !== null, stream: habit.stage };
     for (const { missing, of } of whatIsMissing(problems, known, n)) {
       const some = { problems: of, n: missing, first: of.map(() => n - missing) };
-      const asked = sit(student, judge, { ...sitting, ...manner, ...some }, () => performance.now());
+      const asked = sit(student, judge, { ...sitting, ...some }, () => performance.now());
       for (const answers of await pull(asked, out, console)) {
         const { task_id } = answers[0]!;
         known.set(task_id, [...(known.get(task_id) ?? []), ...answers]);
@@ -139,22 +171,31 @@ async function sitAndCount(habit: Habit, values: SittingValues, console: Console
   }
 }
 
-async function settingsOf(habit: Habit, values: SittingValues, engine: Engine, adapter: Adapter | null): Promise<SittingSettings> {
-  const { model, gpu } = engine;
-  const adapterFile = adapter && (await adapterToFile(gpu, adapter));
+/** What sitting.json says of a sitting. */
+export function settingsOf(
+  sitting: Habit["name"],
+  of: Pick<SittingSettings, "seed" | "problems_sha256" | "adapter_sha256">,
+  { temperature, maxNewTokens, style, timeoutMs }: Manner,
+  model: Pick<Model, "id" | "sha256" | "dtype">,
+): SittingSettings {
   return {
-    sitting: habit.name,
+    sitting,
     model: model.id,
     model_sha256: model.sha256,
     dtype: model.dtype,
-    adapter_sha256: adapterFile ? checksum(adapterFile) : "",
-    problems_sha256: problemsChecksum(values),
-    seed: values.seed,
-    temperature: values.temperature,
-    max_new_tokens: values["max-new-tokens"],
-    prompt_style: values["prompt-style"],
-    timeout_ms: values["timeout-ms"],
+    adapter_sha256: of.adapter_sha256,
+    problems_sha256: of.problems_sha256,
+    seed: of.seed,
+    temperature,
+    max_new_tokens: maxNewTokens,
+    prompt_style: style,
+    timeout_ms: timeoutMs,
   };
+}
+
+async function settingsHere(habit: Habit, values: SittingValues, manner: Manner, { gpu, model }: Engine, adapter: Adapter | null) {
+  const adapter_sha256 = adapter ? checksum(await adapterToFile(gpu, adapter)) : "";
+  return settingsOf(habit.name, { seed: values.seed, problems_sha256: problemsChecksum(values), adapter_sha256 }, manner, model);
 }
 
 function checksum({ tensors }: AdapterFile): string {

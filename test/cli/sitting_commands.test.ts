@@ -1,0 +1,39 @@
+// errata exam, quiz and eval: what is taken where no flag says otherwise.
+import { expect, test } from "vitest";
+import { configOf, PRESET_NAMES } from "../../src/ap2o/presets.ts";
+import { readFlags } from "../../src/cli/flags.ts";
+import { examSettings } from "../../src/cli/run_command.ts";
+import { mannerOf, SITTING_COMMANDS, settingsOf } from "../../src/cli/sitting_commands.ts";
+import { settingsThatDiffer } from "../../src/cli/sitting_folder.ts";
+
+const [exam, quiz, evaluation] = SITTING_COMMANDS.map(
+  ({ name, flags }) =>
+    (...args: string[]) =>
+      readFlags(name, flags, args),
+);
+const model = { id: "m", sha256: "1", dtype: "f32" } as const;
+
+test.each(PRESET_NAMES)("an exam of preset %s is one that a run of that preset takes", (preset) => {
+  const values = exam!("--preset", preset);
+  const manner = mannerOf("exam", values);
+  const sat = settingsOf("exam", { seed: 0, problems_sha256: "2", adapter_sha256: "" }, manner, model);
+  expect(settingsThatDiffer(sat, examSettings(configOf(preset, "dpo", 0, {}), model, "2"))).toEqual([]);
+  expect(manner.n).toBe(configOf(preset, "dpo", 0, {}).exam_n);
+});
+
+test("without --preset an exam is one for a run without --preset", () => {
+  expect(exam!().preset).toBe("demo");
+  expect(mannerOf("exam", exam!())).toEqual({ n: 32, temperature: 1, maxNewTokens: 110, style: "raw", timeoutMs: 500 });
+});
+
+test("an exam of an adapter does not stand for the model's own", () => {
+  const sat = settingsOf("exam", { seed: 0, problems_sha256: "2", adapter_sha256: "3" }, mannerOf("exam", exam!()), model);
+  expect(settingsThatDiffer(sat, examSettings(configOf("demo", "dpo", 0, {}), model, "2"))).toEqual(["adapter_sha256 (3 there,  here)"]);
+});
+
+test("quiz and eval take the preset's habits; what a flag says goes before them", () => {
+  expect(mannerOf("quiz", quiz!("--preset", "paper"))).toMatchObject({ n: 1, temperature: 0.01, timeoutMs: 3000, style: "ap2o" });
+  expect(mannerOf("eval", evaluation!())).toMatchObject({ n: 10, temperature: 0.6, timeoutMs: 1000 });
+  const flags = ["-n", "3", "--temperature", "0", "--max-new-tokens", "7", "--prompt-style", "chat", "--timeout-ms", "2500"];
+  expect(mannerOf("eval", evaluation!(...flags))).toEqual({ n: 3, temperature: 0, maxNewTokens: 7, style: "chat", timeoutMs: 2500 });
+});
