@@ -14,12 +14,16 @@ const countOrAll = v.pipe(v.number(), v.integer(), v.minValue(0));
 const notNegative = v.pipe(v.number(), v.finite(), v.minValue(0));
 const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
 
+const seed = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1));
+
 /** The seven projections of a layer, by PEFT's names. */
 const PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
 
 const ConfigSchema = v.strictObject({
   method: v.picklist(METHODS),
-  seed: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)),
+  seed,
+  /** Deals the problems of files that name no splits; the same for all seeds of a method. (0 in files that lack it.) */
+  split_seed: v.optional(seed, 0),
   rule: v.picklist(["paper", "reference"]),
   scope: v.picklist(["problem", "corpus"]),
   prompt_style: v.picklist(PROMPT_STYLES),

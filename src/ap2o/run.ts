@@ -147,8 +147,12 @@ export class Run {
     return this.#results.after_last !== undefined;
   }
 
-  /** What there is so far; not to be called while `events()` is being pulled. */
+  /**
+   * What there is so far; not to be called while `events()` is being pulled.
+   * @throws InputError while what was known is told again: the student is as it was after a later step
+   */
   async kept(): Promise<Kept> {
+    if (!this.caughtUp) throw new InputError("The run has not caught up with where it was stopped: go on with it, then take its files.");
     const last = this.#last ?? (await this.#inputs.student.weights());
     return { run: this.#record(), best: this.#best?.weights ?? last, last };
   }
@@ -501,6 +505,7 @@ export class Run {
       method: config.method,
       preset,
       seed: config.seed,
+      split_seed: config.split_seed,
       config,
       ...student.facts(),
       flops: Object.values(flopsByStage).reduce((sum, flops) => sum + flops, 0),

@@ -52,6 +52,14 @@ export const PROBLEM_FLAGS = {
   "task-ids": listFlag("A,B", "only these problems", null, (text) => text),
 } as const;
 
+export const SPLIT_FLAG = {
+  "split-seed": numberFlag("S", "deals the problems of files that name no splits, whatever the --seed", 0, {
+    integer: true,
+    min: 0,
+    max: 2 ** 32 - 1,
+  }),
+} as const;
+
 /**
  * Opens the device and loads the model onto it. Throws an InputError where the folder or the adapter is missing or unfit.
  * @param plan what the command will need besides the weights; it is held against --memory-budget before anything is allocated
@@ -111,10 +119,10 @@ export async function readAdapterFlag(folder: string | null, config: ModelConfig
   return folder === null ? null : readAdapter(await folderFiles(callerPath(folder)), config);
 }
 
-/** The problems of --problems, those of --task-ids where they are named; `seed` decides the splits of files that name none. */
-export function openProblems(values: { problems: string; "task-ids": readonly string[] | null }, seed: number): Problem[] {
+/** The problems of --problems, those of --task-ids where they are named; `splitSeed` decides the splits of files that name none. */
+export function openProblems(values: { problems: string; "task-ids": readonly string[] | null }, splitSeed: number): Problem[] {
   const path = values.problems === "" ? DEMO_PROBLEMS : callerPath(values.problems);
-  const problems = readProblems(readInput(path, "problem file"), path, seed);
+  const problems = readProblems(readInput(path, "problem file"), path, splitSeed);
   return values["task-ids"] === null ? problems : selectProblems(problems, values["task-ids"], path);
 }
 

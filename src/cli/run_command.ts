@@ -2,7 +2,7 @@
 
 import { createHash, randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { RunConfig } from "../ap2o/config.ts";
+import { checkConfig, type RunConfig } from "../ap2o/config.ts";
 import { type Engine, newStudent } from "../ap2o/engine_student.ts";
 import { LastingStudent } from "../ap2o/lasting_student.ts";
 import { METHODS } from "../ap2o/methods.ts";
@@ -19,7 +19,7 @@ import { PROMPT_STYLES } from "../tasks/prompt.ts";
 import type { Command } from "./command.ts";
 import { diskFolder } from "./disk_folder.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
-import { MODEL_FLAGS, type ModelValues, openEngine, openJudge, openProblems, PROBLEM_FLAGS, problemsChecksum } from "./open.ts";
+import { MODEL_FLAGS, type ModelValues, openEngine, openJudge, openProblems, PROBLEM_FLAGS, problemsChecksum, SPLIT_FLAG } from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath } from "./paths.ts";
 import { duration, type Progress } from "./progress.ts";
@@ -48,6 +48,7 @@ const flags = {
   seed: numberFlag("S", "seed of every draw", 0, { integer: true, min: 0, max: 2 ** 32 - 1 }),
   ...MODEL_FLAGS,
   ...PROBLEM_FLAGS,
+  ...SPLIT_FLAG,
   "prompt-style": choiceFlag(PROMPT_STYLES, "how problems are put to the model (the preset's)", null),
   rule: choiceFlag(["paper", "reference"], "where paper and code differ: as which (paper)", null),
   scope: choiceFlag(["problem", "corpus"], "an error is frequent within its problem or over all (problem)", null),
@@ -80,8 +81,12 @@ kill or a power cut included: the same command with --resume goes on, and gives 
       ...(values["loss-type"] !== null && { loss_type: values["loss-type"] }),
       ...(values["shuffle-verdicts"] && { shuffle_verdicts: true }),
     };
-    const config = configOf(values.preset, values.method, values.seed, { ...named, ...Object.fromEntries(values.set) });
-    const problems = openProblems(values, values.seed);
+    const config = configOf(values.preset, values.method, values.seed, {
+      split_seed: values["split-seed"],
+      ...named,
+      ...Object.fromEntries(values.set),
+    });
+    const problems = openProblems(values, config.split_seed);
     const path = callerPath(values.out);
     const out = new OutFolder(path);
     const folder = diskFolder(join(path, UNFINISHED));
@@ -187,6 +192,7 @@ export function examSettings(config: RunConfig, model: { readonly sha256: string
     dtype: model.dtype,
     adapter_sha256: "", // an exam of an adapter is not the model's own
     problems_sha256,
+    split_seed: config.split_seed,
     temperature: config.exam_temperature,
     max_new_tokens: config.max_new_tokens,
     prompt_style: config.prompt_style,
@@ -196,7 +202,7 @@ export function examSettings(config: RunConfig, model: { readonly sha256: string
 
 /** @throws InputError where the stored run was begun with anything else than what is asked for now */
 function checkSame(head: RunHead, wanted: RunHead, path: string): void {
-  const different = differences(head, wanted);
+  const different = differences({ ...head, config: checkConfig(head.config) }, wanted); // settings that it lacks are at their defaults
   if (different.length > 0) {
     throw new InputError(
       `The run in ${path} was begun with other settings: ${different.join(", ")}; give the same ones, or name another --out.`,

@@ -15,7 +15,17 @@ import type { Problem } from "../tasks/problem.ts";
 import { PROMPT_STYLES, type PromptStyle } from "../tasks/prompt.ts";
 import type { Command, Console } from "./command.ts";
 import { choiceFlag, listFlag, numberFlag, readNumber, textFlag, type Values } from "./flags.ts";
-import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, openJudge, openProblems, PROBLEM_FLAGS, problemsChecksum } from "./open.ts";
+import {
+  ADAPTER_FLAG,
+  MODEL_FLAGS,
+  openAdapter,
+  openEngine,
+  openJudge,
+  openProblems,
+  PROBLEM_FLAGS,
+  problemsChecksum,
+  SPLIT_FLAG,
+} from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath } from "./paths.ts";
 import { readAnswers, readSettings, SETTINGS_FILE, type SittingSettings, settingsThatDiffer } from "./sitting_folder.ts";
@@ -99,6 +109,7 @@ function flagsOf(habit: Habit) {
     ...MODEL_FLAGS,
     ...ADAPTER_FLAG,
     ...PROBLEM_FLAGS,
+    ...SPLIT_FLAG,
     split: choiceFlag(SPLITS, "which problems", habit.split),
     preset: choiceFlag(PRESET_NAMES, "whose runs' habits are taken where no flag says otherwise", "demo"),
     n: numberFlag("N", "answers per problem (the preset's)", null, counted, { short: "n" }),
@@ -109,7 +120,7 @@ function flagsOf(habit: Habit) {
     "max-new-tokens": numberFlag("M", "tokens per answer at most (the preset's)", null, counted),
     "prompt-style": choiceFlag(PROMPT_STYLES, "how problems are put to the model (the preset's)", null),
     "timeout-ms": numberFlag("MS", "time for one program with all its tests (the preset's)", null, counted),
-    seed: numberFlag("S", "seed of the random draws (and of the splits of files that name none)", 0, { integer: true, min: 0 }),
+    seed: numberFlag("S", "seed of the random draws", 0, { integer: true, min: 0 }),
     out: textFlag("FOLDER", "where samples.jsonl and results.jsonl go (nowhere)", null),
   } as const;
 }
@@ -174,7 +185,7 @@ async function sitAndCount(habit: Habit, values: SittingValues, console: Console
 /** What sitting.json says of a sitting. */
 export function settingsOf(
   sitting: Habit["name"],
-  of: Pick<SittingSettings, "seed" | "problems_sha256" | "adapter_sha256">,
+  of: Required<Pick<SittingSettings, "seed" | "split_seed" | "problems_sha256" | "adapter_sha256">>,
   { temperature, maxNewTokens, style, timeoutMs }: Manner,
   model: Pick<Model, "id" | "sha256" | "dtype">,
 ): SittingSettings {
@@ -185,6 +196,7 @@ export function settingsOf(
     dtype: model.dtype,
     adapter_sha256: of.adapter_sha256,
     problems_sha256: of.problems_sha256,
+    split_seed: of.split_seed,
     seed: of.seed,
     temperature,
     max_new_tokens: maxNewTokens,
@@ -195,7 +207,8 @@ export function settingsOf(
 
 async function settingsHere(habit: Habit, values: SittingValues, manner: Manner, { gpu, model }: Engine, adapter: Adapter | null) {
   const adapter_sha256 = adapter ? checksum(await adapterToFile(gpu, adapter)) : "";
-  return settingsOf(habit.name, { seed: values.seed, problems_sha256: problemsChecksum(values), adapter_sha256 }, manner, model);
+  const of = { seed: values.seed, split_seed: values["split-seed"], problems_sha256: problemsChecksum(values), adapter_sha256 };
+  return settingsOf(habit.name, of, manner, model);
 }
 
 function checksum({ tensors }: AdapterFile): string {
@@ -239,7 +252,7 @@ function whatIsMissing(problems: readonly Problem[], known: ReadonlyMap<string, 
 }
 
 function problemsOf(values: SittingValues): Problem[] {
-  const problems = openProblems(values, values.seed).filter(({ split }) => values.split === "all" || split === values.split);
+  const problems = openProblems(values, values["split-seed"]).filter(({ split }) => values.split === "all" || split === values.split);
   if (problems.length === 0) throw new InputError(`There is no ${values.split} problem in it: name another --split, or all.`);
   return problems;
 }

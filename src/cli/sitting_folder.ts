@@ -17,6 +17,8 @@ export interface SittingSettings {
   readonly adapter_sha256: string;
   /** Checksum of the problem file. */
   readonly problems_sha256: string;
+  /** What dealt the problems of a file that names no splits. (The first version's folders lack it.) */
+  readonly split_seed?: number;
   readonly seed: number;
   readonly temperature: number;
   readonly max_new_tokens: number;
@@ -33,6 +35,7 @@ const SettingsSchema = v.object({
   dtype: v.string(),
   adapter_sha256: v.string(),
   problems_sha256: v.string(),
+  split_seed: v.exactOptional(v.number()),
   seed: v.number(),
   temperature: v.number(),
   max_new_tokens: v.number(),
@@ -45,6 +48,7 @@ const RunSchema = v.object({
   model: v.object({ id: v.string(), sha256: v.string(), dtype: v.string() }),
   config: v.object({
     seed: v.number(),
+    split_seed: v.exactOptional(v.number()),
     exam_temperature: v.number(),
     max_new_tokens: v.number(),
     prompt_style: v.string(),
@@ -87,6 +91,7 @@ function readRunSettings(folder: string): Omit<SittingSettings, "problems_sha256
     model_sha256: model.sha256,
     dtype: model.dtype,
     adapter_sha256: "",
+    ...(config.split_seed !== undefined && { split_seed: config.split_seed }),
     seed: exam.seed ?? config.seed,
     temperature: config.exam_temperature,
     max_new_tokens: config.max_new_tokens,

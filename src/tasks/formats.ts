@@ -1,7 +1,7 @@
 // Problem files: .json, .jsonl or Markdown, gzipped or not. Which format a row has is told by its fields; docs/problems.md lists them.
-import { gunzipSync } from "fflate";
 import * as v from "valibot";
 import { InputError } from "../input_error.ts";
+import { gunzip } from "../unpack.ts";
 import {
   CodeContestsRow,
   CodeEvalRow,
@@ -60,7 +60,7 @@ export interface ProblemFile {
 }
 
 /**
- * Reads a problem file, all of it or nothing. `file` is its name, for messages; `seed` decides the splits of files that name none.
+ * Reads a problem file, all of it or nothing. `file` is its name, for messages; `splitSeed` decides the splits of files that name none.
  * Throws an InputError that names the file, the row and what was found there.
  */
 export function readProblems(bytes: Uint8Array, file: string, seed: number): Problem[] {
@@ -147,22 +147,16 @@ function markdownRows(text: string, file: string): RowText[] {
   }
 }
 
+/** As long as a text can be. */
 const MAX_UNPACKED = 512 * 2 ** 20;
 
 function decodeText(bytes: Uint8Array, file: string): string {
   try {
-    const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzip(bytes) : bytes;
+    const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzip(bytes, MAX_UNPACKED) : bytes;
     return new TextDecoder("utf-8", { fatal: true }).decode(plain);
   } catch (error) {
     throw new InputError(`${file} cannot be read as UTF-8 text or gzip: ${error instanceof Error ? error.message : error}.`);
   }
-}
-
-/** Unpacks no more than a problem file can have: what is packed may claim anything, and is believed up to here. */
-function gunzip(bytes: Uint8Array): Uint8Array {
-  const claimed = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(bytes.length - 4, true);
-  if (claimed > MAX_UNPACKED) throw new Error(`unpacked it would have ${claimed} bytes, and at most ${MAX_UNPACKED} are read`);
-  return gunzipSync(bytes);
 }
 
 function parseJson(text: string, where: string): unknown {

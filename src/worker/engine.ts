@@ -112,7 +112,7 @@ export class EngineDriver {
       case "models":
         return this.#tellModels();
       case "problems":
-        return this.#takeProblems(command.file, command.seed);
+        return this.#takeProblems(command.file);
       case "addAdapter":
         return this.#addAdapter(command.name, command.files);
       case "removeAdapter":
@@ -273,7 +273,7 @@ export class EngineDriver {
     const lora = start ? { ...start.config, target_modules: start.config.target_modules.join(",") } : {};
     const config = configOf(preset, method, seed, { ...overrides, ...lora });
     await this.#alone(async () => {
-      const problems = await this.#loadProblems(seed);
+      const problems = await this.#loadProblems(config.split_seed);
       const head = await headOf(preset, config, problems, this.#loaded());
       const files = start ? writeAdapter(start, this.#modelId()) : [];
       const keeper = await this.#tryToKeep(async (shelf) => shelf.begin(head, problems, files, now));
@@ -397,20 +397,20 @@ export class EngineDriver {
     await this.#tellRuns();
   }
 
-  async #loadProblems(seed: number): Promise<Problem[]> {
-    if (this.#problems) return readProblems(this.#problems.bytes, this.#problems.name, seed);
+  async #loadProblems(splitSeed: number): Promise<Problem[]> {
+    if (this.#problems) return readProblems(this.#problems.bytes, this.#problems.name, splitSeed);
     const response = await fetch(new URL(EMBEDDED_MODEL.problems, this.#base));
     if (!response.ok)
       throw new InputError(`${EMBEDDED_MODEL.problems}: the server answered ${response.status}; serve the page with its problems folder.`);
-    return readProblems(new Uint8Array(await response.arrayBuffer()), EMBEDDED_MODEL.problems, seed);
+    return readProblems(new Uint8Array(await response.arrayBuffer()), EMBEDDED_MODEL.problems, splitSeed);
   }
 
   /** Takes a problem file for the runs to come; what was there stays where it does not parse. */
-  async #takeProblems(file: File | null, seed: number): Promise<void> {
+  async #takeProblems(file: File | null): Promise<void> {
     const before = this.#problems;
     this.#problems = file && { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
     try {
-      const problems = await this.#loadProblems(seed);
+      const problems = await this.#loadProblems(PRESETS.demo.split_seed); // as every preset has it
       const count = (split: Split) => problems.filter((problem) => problem.split === split).length;
       const name = file?.name ?? EMBEDDED_MODEL.problems;
       this.#send({ type: "problems", name, train: count("train"), validation: count("validation"), evaluation: count("evaluation") });

@@ -100,7 +100,7 @@ export type Command = {
   | { type: "cancelLoad" } // breaks a download off; what is there by then is kept for the next try
   | { type: "models" } // answers with a models event
   | { type: "removeModel"; model: string } // of those that are stored; answers with a models event
-  | { type: "problems"; file: File | null; seed: number } // null: the embedded ones; answers with a problems event
+  | { type: "problems"; file: File | null } // null: the embedded ones; answers with a problems event
   | { type: "addAdapter"; name: string; files: { path: string; bytes: Uint8Array }[] } // a PEFT folder's; answers with an adapters event
   | { type: "removeAdapter"; adapter: string }
   | { type: "score"; prompt: string; completion: string; adapter: string | null } // answers with a scored event

@@ -16,7 +16,7 @@ const model = { id: "m", sha256: "1", dtype: "f32" } as const;
 test.each(PRESET_NAMES)("an exam of preset %s is one that a run of that preset takes", (preset) => {
   const values = exam!("--preset", preset);
   const manner = mannerOf("exam", values);
-  const sat = settingsOf("exam", { seed: 0, problems_sha256: "2", adapter_sha256: "" }, manner, model);
+  const sat = settingsOf("exam", { seed: 0, split_seed: 0, problems_sha256: "2", adapter_sha256: "" }, manner, model);
   expect(settingsThatDiffer(sat, examSettings(configOf(preset, "dpo", 0, {}), model, "2"))).toEqual([]);
   expect(manner.n).toBe(configOf(preset, "dpo", 0, {}).exam_n);
 });
@@ -27,7 +27,7 @@ test("without --preset an exam is one for a run without --preset", () => {
 });
 
 test("an exam of an adapter does not stand for the model's own", () => {
-  const sat = settingsOf("exam", { seed: 0, problems_sha256: "2", adapter_sha256: "3" }, mannerOf("exam", exam!()), model);
+  const sat = settingsOf("exam", { seed: 0, split_seed: 0, problems_sha256: "2", adapter_sha256: "3" }, mannerOf("exam", exam!()), model);
   expect(settingsThatDiffer(sat, examSettings(configOf("demo", "dpo", 0, {}), model, "2"))).toEqual(["adapter_sha256 (3 there,  here)"]);
 });
 
@@ -36,4 +36,11 @@ test("quiz and eval take the preset's habits; what a flag says goes before them"
   expect(mannerOf("eval", evaluation!())).toMatchObject({ n: 10, temperature: 0.6, timeoutMs: 1000 });
   const flags = ["-n", "3", "--temperature", "0", "--max-new-tokens", "7", "--prompt-style", "chat", "--timeout-ms", "2500"];
   expect(mannerOf("eval", evaluation!(...flags))).toEqual({ n: 3, temperature: 0, maxNewTokens: 7, style: "chat", timeoutMs: 2500 });
+});
+
+test("splits do not follow the seed: an exam of one seed has the training problems of runs of another", () => {
+  const sat = settingsOf("exam", { seed: 5, split_seed: 0, problems_sha256: "2", adapter_sha256: "" }, mannerOf("exam", exam!()), model);
+  expect(settingsThatDiffer(sat, examSettings(configOf("demo", "dpo", 2, {}), model, "2"))).toEqual([]);
+  const other = examSettings(configOf("demo", "dpo", 2, { split_seed: 1 }), model, "2");
+  expect(settingsThatDiffer(sat, other)).toEqual(["split_seed (0 there, 1 here)"]);
 });

@@ -101,7 +101,7 @@ export class Workbench {
 
   /** Takes a problem file for the runs to come; null: the embedded problems. */
   takeProblems(file: File | null): Promise<void> {
-    return this.tryTo({ type: "problems", file, seed: this.links.seed() });
+    return this.tryTo({ type: "problems", file });
   }
 
   /** Keeps an adapter (PEFT) beside the model. */
