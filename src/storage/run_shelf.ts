@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { InputError } from "../input_error.ts";
 import { type Folder, subfolder } from "./folder.ts";
 import { type RunHead, RunKeeper, readStoredRun, type StoredRun } from "./run_store.ts";
+import { checksumOf } from "./sealed.ts";
 
 /** A kept run, for a list. */
 export interface KeptRun {
@@ -21,7 +22,7 @@ export interface KeptRun {
 /** A file of a run, by its path in the run's folder. */
 export interface RunFile {
   readonly path: string;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 const FILES = "files";
@@ -81,26 +82,32 @@ export class RunShelf {
 
   /**
    * Begins to keep a run.
-   * @param problems as JSON keeps them
-   * @param start the adapter's files that it goes on training, where it does
+   * @param head whose `problems` is `problemsChecksum` of them
+   * @param start the adapter's files that it goes on training; null where it begins with a new one
    */
-  async begin(head: RunHead, problems: readonly unknown[], start: readonly RunFile[], now: () => number): Promise<RunKeeper> {
+  async begin(head: RunHead, problems: readonly unknown[], start: readonly RunFile[] | null, now: () => number): Promise<RunKeeper> {
     const folder = this.#of(head.id);
-    await folder.write(PROBLEMS, new TextEncoder().encode(JSON.stringify(problems)));
-    for (const { path, bytes } of start) await folder.write(`${START}/${path}`, bytes);
-    return RunKeeper.begin(folder, head, now);
+    await folder.write(PROBLEMS, bytesOf(problems));
+    for (const { path, bytes } of start ?? []) await folder.write(`${START}/${path}`, bytes);
+    return RunKeeper.begin(folder, { ...head, start: start && (await filesChecksum(start)) }, now);
   }
 
   /**
    * An unfinished run with all that it needs to go on.
-   * @throws InputError where it cannot
+   * @throws InputError where it cannot, or where its problems or its first adapter are not what it was begun with
    */
-  async open(id: string): Promise<{ stored: StoredRun; problems: unknown; start: RunFile[] }> {
+  async open(id: string): Promise<{ stored: StoredRun; problems: unknown; start: RunFile[] | null }> {
     const folder = this.#of(id);
     const stored = await readStoredRun(folder);
-    const problems = await textOf(folder, PROBLEMS);
+    const problems = await folder.read(PROBLEMS);
     if (!stored || problems === null) throw new InputError("The beginning of this run is damaged, so that it cannot go on: delete it.");
-    return { stored, problems: JSON.parse(problems), start: await filesBelow(folder, START) };
+    const files = await filesBelow(folder, START);
+    const start = files.length > 0 ? files : null;
+    const { head } = stored;
+    if ((await checksumOf(problems)) !== head.problems) throw new InputError(changed("problems of this run were"));
+    if (head.start !== undefined && (start && (await filesChecksum(start))) !== head.start)
+      throw new InputError(changed("first adapter of this run was"));
+    return { stored, problems: JSON.parse(new TextDecoder().decode(problems)), start };
   }
 
   goOn(id: string, stored: StoredRun, now: () => number): Promise<RunKeeper> {
@@ -133,6 +140,19 @@ export class RunShelf {
     return subfolder(this.#folder, id);
   }
 }
+
+/** The checksum that a run's head has of its problems. */
+export const problemsChecksum = (problems: readonly unknown[]): Promise<string> => checksumOf(bytesOf(problems));
+
+/** Of paths and bytes, in whatever order they come. */
+async function filesChecksum(files: readonly RunFile[]): Promise<string> {
+  const each = await Promise.all(files.map(async ({ path, bytes }) => [path, await checksumOf(bytes)]));
+  return checksumOf(bytesOf(each.sort()));
+}
+
+const bytesOf = (value: unknown): Uint8Array<ArrayBuffer> => new TextEncoder().encode(JSON.stringify(value));
+
+const changed = (what: string): string => `The ${what} changed or damaged since it was begun, so that it cannot go on: delete it.`;
 
 async function textOf(folder: Folder, path: string): Promise<string | null> {
   const bytes = await folder.read(path);

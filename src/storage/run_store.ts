@@ -27,6 +27,8 @@ const HeadSchema = v.object({
   device: v.string(),
   /** The tile of each class of products: the run goes on with the same ones, so that run.json says the same. */
   kernels: v.record(v.string(), v.string()),
+  /** Checksum of the adapter's files that it goes on training; null: it began with a new one. Absent where that was not recorded. */
+  start: v.optional(v.nullable(v.string())),
 });
 
 /** What a run was begun with. */

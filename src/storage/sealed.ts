@@ -5,7 +5,7 @@ const MAX_LINE = 160;
 
 /** `bytes` behind their line. */
 export async function seal(kind: string, version: number, bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const line = new TextEncoder().encode(`${kind} ${version} ${bytes.length} ${await sha256(bytes)}\n`);
+  const line = new TextEncoder().encode(`${kind} ${version} ${bytes.length} ${await checksumOf(bytes)}\n`);
   const sealed = new Uint8Array(line.length + bytes.length);
   sealed.set(line);
   sealed.set(bytes, line.length);
@@ -26,11 +26,12 @@ export async function unseal(name: string, kind: string, version: number, sealed
   }
   const bytes = new Uint8Array(sealed.subarray(end + 1));
   if (bytes.length !== Number(length)) throw new InputError(`${name} is damaged: it has ${bytes.length} of ${length} bytes.`);
-  if ((await sha256(bytes)) !== checksum) throw new InputError(`${name} is damaged: its checksum is another.`);
+  if ((await checksumOf(bytes)) !== checksum) throw new InputError(`${name} is damaged: its checksum is another.`);
   return bytes;
 }
 
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+/** SHA-256 in hexadecimal digits. */
+export async function checksumOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

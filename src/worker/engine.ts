@@ -19,7 +19,7 @@ import { readTiles, tunedTiles, tuningKey } from "../model/tuner.ts";
 import type { RunEvent } from "../records.ts";
 import { carefulKeeper, reasonOf } from "../storage/careful_keeper.ts";
 import { opfsFolder } from "../storage/opfs_folder.ts";
-import { RunShelf } from "../storage/run_shelf.ts";
+import { problemsChecksum, type RunFile, RunShelf } from "../storage/run_shelf.ts";
 import type { RunHead, RunKeeper, StoredRun } from "../storage/run_store.ts";
 import { tileStore } from "../storage/tile_store.ts";
 import { readProblems } from "../tasks/formats.ts";
@@ -275,7 +275,7 @@ export class EngineDriver {
     await this.#alone(async () => {
       const problems = await this.#loadProblems(config.split_seed);
       const head = await headOf(preset, config, problems, this.#loaded());
-      const files = start ? writeAdapter(start, this.#modelId()) : [];
+      const files = start && writeAdapter(start, this.#modelId());
       const keeper = await this.#tryToKeep(async (shelf) => shelf.begin(head, problems, files, now));
       await this.#carryOut(head, config, problems, start, keeper, null);
     });
@@ -295,7 +295,7 @@ export class EngineDriver {
       }
       const config = checkConfig(stored.head.config);
       gpu.tiles = readTiles(JSON.stringify(stored.head.kernels)) ?? gpu.tiles;
-      const adapter = start.length > 0 ? await readAdapter(bytesFiles("start", start), model.config) : null;
+      const adapter = start && (await readAdapter(bytesFiles("start", start), model.config));
       const keeper = await this.#tryToKeep(() => shelf.goOn(id, stored, now));
       await this.#carryOut(stored.head, config, problems, adapter, keeper, stored);
     });
@@ -506,20 +506,19 @@ async function isTrainingElsewhere(): Promise<boolean> {
 }
 
 async function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { gpu, model, device }: Engine): Promise<RunHead> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(problems))));
   return {
     id: crypto.randomUUID(),
     started: new Date().toISOString(),
     preset,
     config,
     model: { id: model.id, dtype: model.dtype, sha256: model.sha256 },
-    problems: [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
+    problems: await problemsChecksum(problems),
     device: [device.vendor, device.architecture, device.description].join(" "),
     kernels: gpu.tiles,
   };
 }
 
-async function filesOf({ run, texts }: Held, modelId: string): Promise<OutFile[]> {
+async function filesOf({ run, texts }: Held, modelId: string): Promise<RunFile[]> {
   const kept = await run.kept();
   const encoder = new TextEncoder();
   const lines = [...texts].map(([path, parts]) => ({ path, bytes: encoder.encode(parts.join("")) }));

@@ -3,18 +3,20 @@ import { expect, test } from "vitest";
 import type { RunCheckpoint, RunEntry } from "../../src/ap2o/run_state.ts";
 import { carefulKeeper, reasonOf } from "../../src/storage/careful_keeper.ts";
 import { subfolder } from "../../src/storage/folder.ts";
-import { RunShelf } from "../../src/storage/run_shelf.ts";
-import type { RunHead } from "../../src/storage/run_store.ts";
+import { problemsChecksum, RunShelf } from "../../src/storage/run_shelf.ts";
+import { type RunHead, RunKeeper } from "../../src/storage/run_store.ts";
 import { fakeConfig } from "../ap2o/fakes.ts";
 import { MemoryFolder } from "../faults/memory_folder.ts";
 
+const problems = [{ taskId: "T" }];
+const digest = await problemsChecksum(problems);
 const head = (id: string, started: string): RunHead => ({
   id,
   started,
   preset: "smoke",
   config: fakeConfig(),
   model: { id: "fake", dtype: "f16", sha256: "0" },
-  problems: "0",
+  problems: digest,
   device: "none",
   kernels: {},
 });
@@ -37,15 +39,16 @@ const now = () => 0;
 test("lists runs with their sizes, the latest first; a finished one gives its files, and a deleted one is gone", async () => {
   const folder = new MemoryFolder();
   const shelf = new RunShelf(folder);
-  const first = await shelf.begin(head("first", "2026-01-01"), [{ taskId: "T" }], [], now);
+  const first = await shelf.begin(head("first", "2026-01-01"), problems, null, now);
   await first.note(entry);
-  await shelf.begin(head("second", "2026-01-02"), [], [file("adapter_config.json", "{}")], now);
+  await shelf.begin(head("second", "2026-01-02"), problems, [file("adapter_config.json", "{}")], now);
   expect((await shelf.list()).map(({ id, steps, finished }) => [id, steps, finished])).toEqual([
     ["second", 0, false],
     ["first", 1, false],
   ]);
-  expect((await shelf.open("first")).problems).toEqual([{ taskId: "T" }]);
-  expect((await shelf.open("second")).start.map(({ path }) => path)).toEqual(["adapter_config.json"]);
+  expect((await shelf.open("first")).problems).toEqual(problems);
+  expect((await shelf.open("first")).start).toBeNull();
+  expect((await shelf.open("second")).start?.map(({ path }) => path)).toEqual(["adapter_config.json"]);
   await expect(shelf.files("first")).rejects.toThrow("This run is not finished");
 
   const record = JSON.stringify({ method: "dpo", preset: "smoke", seed: 3, steps: 12 });
@@ -65,6 +68,32 @@ test("a run whose beginning is damaged is listed, so that it can be deleted, and
   expect(await shelf.list()).toMatchObject([{ id: "broken", method: "?", finished: false }]);
   await expect(shelf.open("broken")).rejects.toThrow("The beginning of this run is damaged, so that it cannot go on: delete it.");
   await expect(shelf.open("../etc")).rejects.toThrow("There is no run ../etc.");
+});
+
+test("a run goes on with the very problems and the very adapter that it was begun with, or not at all", async () => {
+  const change: Record<string, (files: MemoryFolder["files"]) => unknown> = {
+    "problems of this run were": (files) => files.set("run/problems.json", file("", '[{"taskId":"U"}]').bytes),
+    "first adapter of this run was": (files) => files.set("run/start/weights", file("", "0.6").bytes),
+  };
+  const gone = (files: MemoryFolder["files"]) => files.delete("run/start/weights");
+  for (const [what, damage] of [...Object.entries(change), ["first adapter of this run was", gone] as const]) {
+    const folder = new MemoryFolder();
+    const shelf = new RunShelf(folder);
+    await shelf.begin(head("run", "2026-01-01"), problems, [file("weights", "0.5")], now);
+    expect((await shelf.open("run")).start).toHaveLength(1);
+    damage(folder.files);
+    await expect(shelf.open("run")).rejects.toThrow(
+      `The ${what} changed or damaged since it was begun, so that it cannot go on: delete it.`,
+    );
+  }
+});
+
+test("a run of the time before its first adapter was recorded goes on as it did", async () => {
+  const folder = new MemoryFolder();
+  await folder.write("run/problems.json", file("", JSON.stringify(problems)).bytes);
+  await folder.write("run/start/weights", file("", "0.5").bytes);
+  await RunKeeper.begin(subfolder(folder, "run"), head("run", "2026-01-01"), now);
+  expect((await new RunShelf(folder).open("run")).start).toHaveLength(1);
 });
 
 test("a folder within a folder sees its own files only", async () => {
