@@ -22,7 +22,7 @@ import { opfsFolder } from "../storage/opfs_folder.ts";
 import { problemsChecksum, type RunFile, RunShelf } from "../storage/run_shelf.ts";
 import type { RunHead, RunKeeper, StoredRun } from "../storage/run_store.ts";
 import { tileStore } from "../storage/tile_store.ts";
-import { readProblems } from "../tasks/formats.ts";
+import { readRunProblems } from "../tasks/formats.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
 import { planMemory } from "../train/memory_plan.ts";
@@ -273,7 +273,8 @@ export class EngineDriver {
     const lora = start ? { ...start.config, target_modules: start.config.target_modules.join(",") } : {};
     const config = configOf(preset, method, seed, { ...overrides, ...lora });
     await this.#alone(async () => {
-      const problems = await this.#loadProblems(config.split_seed);
+      const { problems, warning } = await this.#loadProblems(config.split_seed);
+      if (warning !== null) this.#send({ type: "warning", message: warning });
       const head = await headOf(preset, config, problems, this.#loaded());
       const files = start && writeAdapter(start, this.#modelId());
       const keeper = await this.#tryToKeep(async (shelf) => shelf.begin(head, problems, files, now));
@@ -397,12 +398,12 @@ export class EngineDriver {
     await this.#tellRuns();
   }
 
-  async #loadProblems(splitSeed: number): Promise<Problem[]> {
-    if (this.#problems) return readProblems(this.#problems.bytes, this.#problems.name, splitSeed);
+  async #loadProblems(splitSeed: number): Promise<{ problems: Problem[]; warning: string | null }> {
+    if (this.#problems) return readRunProblems(this.#problems.bytes, this.#problems.name, splitSeed);
     const response = await fetch(new URL(EMBEDDED_MODEL.problems, this.#base));
     if (!response.ok)
       throw new InputError(`${EMBEDDED_MODEL.problems}: the server answered ${response.status}; serve the page with its problems folder.`);
-    return readProblems(new Uint8Array(await response.arrayBuffer()), EMBEDDED_MODEL.problems, splitSeed);
+    return readRunProblems(new Uint8Array(await response.arrayBuffer()), EMBEDDED_MODEL.problems, splitSeed);
   }
 
   /** Takes a problem file for the runs to come; what was there stays where it does not parse. */
@@ -410,7 +411,7 @@ export class EngineDriver {
     const before = this.#problems;
     this.#problems = file && { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
     try {
-      const problems = await this.#loadProblems(PRESETS.demo.split_seed); // as every preset has it
+      const { problems } = await this.#loadProblems(PRESETS.demo.split_seed); // as every preset has it
       const count = (split: Split) => problems.filter((problem) => problem.split === split).length;
       const name = file?.name ?? EMBEDDED_MODEL.problems;
       this.#send({ type: "problems", name, train: count("train"), validation: count("validation"), evaluation: count("evaluation") });
@@ -425,6 +426,7 @@ export class EngineDriver {
     try {
       for await (const event of held.run.events()) {
         this.#tell(held, event);
+        if (!held.run.caughtUp) continue; // its weights are those of a later step: there is nothing to pause, stop or export at
         if (!(await held.gate.pass(event.type === "step"))) break;
       }
     } finally {

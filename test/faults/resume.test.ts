@@ -109,6 +109,18 @@ test("a run that goes on takes no step twice but those after its checkpoint, and
   expect(student.lessons.filter((lesson) => lesson !== undefined)).toEqual([]);
 });
 
+test("files are not taken while what was known is told again: they would say one step, and hold the weights of another", async () => {
+  const folder = new MemoryFolder();
+  folder.killAt = whole.operations - 2;
+  await expect(process(folder)).rejects.toThrow(Killed);
+  const past = (await readStoredRun(folder.survivor()))!;
+  const inputs = { preset: "smoke", config, problems: fakeProblems(4), student: newFakeStudent(), judge: new FakeJudge(false) };
+  const run = new Run({ ...inputs, now: fakeClock(), past });
+  for await (const event of run.events()) if (event.type === "step") break;
+  expect([run.steps, run.caughtUp]).toEqual([1, false]);
+  await expect(run.kept()).rejects.toThrow("The run has not caught up with where it was stopped");
+});
+
 test("a reference is computed once, however often a run is killed and takes its steps again", async () => {
   let computed = 0;
   let folder = new MemoryFolder();
