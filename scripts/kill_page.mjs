@@ -117,7 +117,7 @@ async function reopen(context) {
   await page.waitForTimeout(1000);
   const offer = page.getByRole("button", { name: "Go on with it" });
   const offered = (await offer.count()) > 0;
-  const over = !offered && (await keptFiles(page)).size > 0; // killed when it had come to its end
+  const over = !offered && (await keptFiles(page)).has("files/run.json"); // killed when it had come to its end
   if (offered) await offer.click();
   else if (!over) await page.goto(`${opened.origin}/${START}`); // killed before it had begun
   return { page, over };

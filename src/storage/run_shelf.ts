@@ -1,8 +1,8 @@
 // All runs that are kept in one place, each in a folder of its own: on its way (run_store.ts) until it is finished, then as its files.
 import * as v from "valibot";
 import { InputError } from "../input_error.ts";
-import { type Folder, subfolder } from "./folder.ts";
-import { type RunHead, RunKeeper, readStoredRun, type StoredRun } from "./run_store.ts";
+import { type Folder, type StoredFile, subfolder } from "./folder.ts";
+import { JOURNAL, type RunHead, RunKeeper, readStoredRun, type StoredRun } from "./run_store.ts";
 import { checksumOf } from "./sealed.ts";
 
 /** A kept run, for a list. */
@@ -26,8 +26,10 @@ export interface RunFile {
 }
 
 const FILES = "files";
+const RECORD = `${FILES}/run.json`;
 const START = "start";
 const PROBLEMS = "problems.json";
+const ID = /^[\w-]+$/;
 const RecordSchema = v.looseObject({
   method: v.string(),
   preset: v.string(),
@@ -43,21 +45,45 @@ export class RunShelf {
     this.#folder = folder;
   }
 
-  /** The latest first. */
+  /** The latest first. Of a run that was finished when its page was killed, what it needed on its way is removed now. */
   async list(): Promise<KeptRun[]> {
-    const sizes = new Map<string, number>();
-    for (const { path, bytes } of await this.#folder.list()) {
-      const id = path.split("/")[0] ?? "";
-      sizes.set(id, (sizes.get(id) ?? 0) + bytes);
-    }
     const runs: KeptRun[] = [];
-    for (const [id, bytes] of sizes) runs.push(await this.#describe(id, bytes));
+    for (const [id, files] of await this.#folders()) {
+      const whole = files.reduce((sum, { bytes }) => sum + bytes, 0);
+      const run = await this.#describe(id, whole);
+      runs.push(run.finished ? { ...run, bytes: whole - (await this.#tidy(id, files)) } : run);
+    }
     return runs.sort((a, b) => (a.started < b.started ? 1 : -1));
+  }
+
+  /** The files of each run, by its id. */
+  async #folders(): Promise<Map<string, StoredFile[]>> {
+    const folders = new Map<string, StoredFile[]>();
+    for (const { path, bytes } of await this.#folder.list()) {
+      const [id = "", ...rest] = path.split("/");
+      folders.set(id, [...(folders.get(id) ?? []), { path: rest.join("/"), bytes }]);
+    }
+    return folders;
+  }
+
+  /** Removes all of a finished run but its files; gives the bytes that they took. */
+  async #tidy(id: string, files: readonly StoredFile[]): Promise<number> {
+    const rest = files.filter(({ path }) => !path.startsWith(`${FILES}/`));
+    for (const { path } of rest) await this.#of(id).remove(path);
+    return rest.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Removes what was written of runs that were killed before they had begun. To be called while no tab begins one. */
+  async sweep(): Promise<void> {
+    for (const [id, files] of await this.#folders()) {
+      const begun = files.some(({ path }) => path === JOURNAL || path === RECORD);
+      if (!begun && ID.test(id)) await this.remove(id);
+    }
   }
 
   async #describe(id: string, bytes: number): Promise<KeptRun> {
     const folder = this.#of(id);
-    const record = v.safeParse(v.pipe(v.string(), v.parseJson(), RecordSchema), await textOf(folder, `${FILES}/run.json`));
+    const record = v.safeParse(v.pipe(v.string(), v.parseJson(), RecordSchema), await textOf(folder, RECORD));
     if (record.success) {
       const { method, preset, seed, steps, started } = record.output;
       return { id, started, method, preset, seed, steps, finished: true, bytes };
@@ -117,11 +143,11 @@ export class RunShelf {
   /** Keeps a finished run's files in place of what it needed on its way. */
   async finish(id: string, files: readonly RunFile[]): Promise<void> {
     const folder = this.#of(id);
-    const record = (path: string) => path === "run.json"; // the last, since it says that the run is finished
+    const record = (path: string) => `${FILES}/${path}` === RECORD; // the last, since it says that the run is finished
     for (const { path, bytes } of [...files.filter(({ path: p }) => !record(p)), ...files.filter(({ path: p }) => record(p))]) {
       await folder.write(`${FILES}/${path}`, bytes);
     }
-    for (const { path } of await folder.list()) if (!path.startsWith(`${FILES}/`)) await folder.remove(path);
+    await this.#tidy(id, await folder.list());
   }
 
   /** A finished run's files. */
@@ -136,7 +162,7 @@ export class RunShelf {
   }
 
   #of(id: string): Folder {
-    if (!/^[\w-]+$/.test(id)) throw new InputError(`There is no run ${id}.`);
+    if (!ID.test(id)) throw new InputError(`There is no run ${id}.`);
     return subfolder(this.#folder, id);
   }
 }

@@ -7,7 +7,8 @@ import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { Folder } from "./folder.ts";
 import { Journal, type JournalContents, readJournal } from "./journal.ts";
 
-const JOURNAL = "journal";
+/** The journal's file. */
+export const JOURNAL = "journal";
 const VERSION = 2;
 const CHECKPOINT = /^checkpoint-(\d{8})$/;
 const KEPT_CHECKPOINTS = 2;

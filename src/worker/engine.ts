@@ -277,7 +277,10 @@ export class EngineDriver {
       if (warning !== null) this.#send({ type: "warning", message: warning });
       const head = await headOf(preset, config, problems, this.#loaded());
       const files = start && writeAdapter(start, this.#modelId());
-      const keeper = await this.#tryToKeep(async (shelf) => shelf.begin(head, problems, files, now));
+      const keeper = await this.#tryToKeep(async (shelf) => {
+        await shelf.sweep();
+        return shelf.begin(head, problems, files, now);
+      });
       await this.#carryOut(head, config, problems, start, keeper, null);
     });
   }

@@ -6,7 +6,7 @@ import { subfolder } from "../../src/storage/folder.ts";
 import { problemsChecksum, RunShelf } from "../../src/storage/run_shelf.ts";
 import { type RunHead, RunKeeper } from "../../src/storage/run_store.ts";
 import { fakeConfig } from "../ap2o/fakes.ts";
-import { MemoryFolder } from "../faults/memory_folder.ts";
+import { Killed, MemoryFolder } from "../faults/memory_folder.ts";
 
 const problems = [{ taskId: "T" }];
 const digest = await problemsChecksum(problems);
@@ -68,6 +68,37 @@ test("a run whose beginning is damaged is listed, so that it can be deleted, and
   expect(await shelf.list()).toMatchObject([{ id: "broken", method: "?", finished: false }]);
   await expect(shelf.open("broken")).rejects.toThrow("The beginning of this run is damaged, so that it cannot go on: delete it.");
   await expect(shelf.open("../etc")).rejects.toThrow("There is no run ../etc.");
+});
+
+test("a page that was killed at any write of the finishing leaves a run that goes on, or is finished and tidied up by the next list", async () => {
+  const record = file("run.json", JSON.stringify({ method: "dpo", preset: "smoke", seed: 3, steps: 1 }));
+  const ends: boolean[] = [];
+  for (let after = 1; after <= 6; after++) {
+    const folder = new MemoryFolder();
+    const keeper = await new RunShelf(folder).begin(head("run", "2026-01-01"), problems, [file("weights", "0.5")], now);
+    await keeper.note(entry);
+    folder.killAt = folder.operations + after;
+    folder.tornAt = 0;
+    await new RunShelf(folder).finish("run", [record, file("adapter/a", "abc")]).catch((error) => expect(error).toBeInstanceOf(Killed));
+    const survivor = folder.survivor();
+    const [run] = await new RunShelf(survivor).list();
+    ends.push(run?.finished ?? false);
+    const paths = [...survivor.files.keys()].filter((path) => !path.endsWith(".part")).sort();
+    if (run?.finished) expect(paths, `killed at write ${after}`).toEqual(["run/files/adapter/a", "run/files/run.json"]);
+    else expect((await new RunShelf(survivor).open("run")).stored.state.steps, `killed at write ${after}`).toHaveLength(1);
+  }
+  expect(ends).toEqual([false, false, true, true, true, true]);
+});
+
+test("a run that was killed before it had begun is swept away, and no other", async () => {
+  const folder = new MemoryFolder();
+  const shelf = new RunShelf(folder);
+  await shelf.begin(head("begun", "2026-01-01"), problems, null, now);
+  await shelf.finish("finished", [file("run.json", "{}")]);
+  folder.files.set("torn/problems.json", file("", "[").bytes);
+  folder.files.set("torn/start/weights", file("", "0.5").bytes);
+  await shelf.sweep();
+  expect([...folder.files.keys()].sort()).toEqual(["begun/journal", "begun/problems.json", "finished/files/run.json"]);
 });
 
 test("a run goes on with the very problems and the very adapter that it was begun with, or not at all", async () => {
