@@ -1,6 +1,6 @@
 // LiveCodeBench packs a problem's private tests as base64 of zlib of a pickled string. A pickle is a program; this reads the few
 // instructions that a plain string needs and refuses any other, so nothing in the file can call anything.
-import { unzlibSync } from "fflate";
+import { unzlib } from "../unpack.ts";
 
 const PROTO = 0x80;
 const FRAME = 0x95;
@@ -40,6 +40,9 @@ export function unpickleString(bytes: Uint8Array): string {
   throw new Error("the pickle ends too early");
 }
 
+/** As long as a text can be: a few kilobytes of zlib can claim to be gigabytes. */
+const MAX_UNPACKED = 512 * 2 ** 20;
+
 /**
  * The text that LiveCodeBench packed: base64, zlib, pickle.
  * @throws Error one sentence when it is packed otherwise
@@ -47,7 +50,10 @@ export function unpickleString(bytes: Uint8Array): string {
 export function unpackText(packed: string): string {
   let bytes: Uint8Array;
   try {
-    bytes = unzlibSync(Uint8Array.from(atob(packed), (character) => character.charCodeAt(0)));
+    bytes = unzlib(
+      Uint8Array.from(atob(packed), (character) => character.charCodeAt(0)),
+      MAX_UNPACKED,
+    );
   } catch (error) {
     throw new Error(`it is not base64 of zlib data (${error instanceof Error ? error.message : error})`);
   }

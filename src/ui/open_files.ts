@@ -2,7 +2,8 @@
 import { messageOf } from "../input_error.ts";
 import { adapterFilesOf } from "./adapter_files.ts";
 import { sortDropped } from "./dropped_files.ts";
-import { readArchive, unzip } from "./recorded/run_archive.ts";
+import { readArchive } from "./recorded/run_archive.ts";
+import { unzip } from "./recorded/unzip.ts";
 import type { Session } from "./session.ts";
 
 async function bytesOf(file: File): Promise<Uint8Array> {

@@ -15,8 +15,9 @@ import type { LessonName } from "./lesson/lessons.ts";
 import { Workbench } from "./machine/workbench.ts";
 import { OtherTabs, type TabChannel, type TabLinks, type ToldRun } from "./other_tabs.ts";
 import type { Recording } from "./recorded/recordings.ts";
-import { type RunArchive, readArchive, readRecord, unzip } from "./recorded/run_archive.ts";
+import { type RunArchive, readArchive, readRecord } from "./recorded/run_archive.ts";
 import { Screening } from "./recorded/screening.ts";
+import { unzip } from "./recorded/unzip.ts";
 import { type PageConfig, readPreset, writeConfig } from "./url_config.ts";
 import { isSoftwareAdapter } from "./webgpu_help.ts";
 

@@ -10,7 +10,8 @@ import { bytesSource, readSafetensorsHeader, readTensorF32, writeSafetensors } f
 import { readCheckpoint, writeCheckpoint } from "../../src/storage/checkpoint.ts";
 import { Journal, readJournal } from "../../src/storage/journal.ts";
 import { readProblems } from "../../src/tasks/formats.ts";
-import { readArchive, unzip } from "../../src/ui/recorded/run_archive.ts";
+import { readArchive } from "../../src/ui/recorded/run_archive.ts";
+import { unzip } from "../../src/ui/recorded/unzip.ts";
 import { readConfig } from "../../src/ui/url_config.ts";
 import { readBytes } from "../golden/golden.ts";
 import { MemoryFolder } from "./memory_folder.ts";

@@ -15,8 +15,9 @@ import { errorTable, resultRows, settingDifferences } from "../../src/ui/compare
 import { Shelf } from "../../src/ui/compare/shelf.ts";
 import { Player } from "../../src/ui/recorded/player.ts";
 import { RECORDINGS } from "../../src/ui/recorded/recordings.ts";
-import { type RunArchive, readArchive, unzip } from "../../src/ui/recorded/run_archive.ts";
+import { type RunArchive, readArchive } from "../../src/ui/recorded/run_archive.ts";
 import { timelineOf } from "../../src/ui/recorded/timeline.ts";
+import { unzip } from "../../src/ui/recorded/unzip.ts";
 import { applyEvent, emptyRun } from "../../src/ui/run_state.ts";
 
 const folder = join(import.meta.dirname, "../../public/recorded");

@@ -1,10 +1,10 @@
 // A run's files, as the command line writes them and the page zips them, read back into records. Any run can be opened so: the one
 // that is shipped, a zip that someone sent, a folder of --out.
-import { type Unzipped, unzipSync } from "fflate";
 import * as v from "valibot";
 import { type Counts, isCounts } from "../../counts.ts";
 import { InputError } from "../../input_error.ts";
 import type { Answer, EvaluationResult, Notebook, Preference, QuizResult, StepMetrics } from "../../records.ts";
+import { breathe } from "./unzip.ts";
 
 /** The content of run.json that the page reads; what else it holds is kept. */
 export type RunRecord = v.InferOutput<typeof RunRecordSchema>;
@@ -139,9 +139,6 @@ const QuizSchema = v.object({ step: v.number(), "pass@1": v.number(), errors: co
 
 type Schema<T> = v.GenericSchema<unknown, T>;
 
-/** Lets the page answer input between two pieces of reading. */
-const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
-
 function fileOf(files: Files, path: string, name: string): Uint8Array {
   const bytes = files.get(path);
   if (!bytes) throw new InputError(`${name}: expected the files of a run, found no ${path}.`);
@@ -215,49 +212,6 @@ export async function readArchive(name: string, files: Files): Promise<RunArchiv
     pairs: await readLines(files, "preferences.jsonl", name, PreferenceSchema),
     quizzes: await readLines(files, "quizzes.jsonl", name, QuizSchema),
   };
-}
-
-/** A run has a dozen files. What a zip claims of their sizes binds its unpacking. */
-const MAX_FILES = 1000;
-const MAX_UNPACKED = 2 ** 30;
-
-/**
- * A zip's files by path; a single folder around them all is taken off.
- * @throws InputError where it is no zip
- */
-export async function unzip(name: string, bytes: Uint8Array): Promise<Map<string, Uint8Array>> {
-  const paths: string[] = [];
-  let unpacked = 0;
-  const open = (filter: (path: string, size: number) => boolean): Unzipped => {
-    try {
-      return unzipSync(bytes, { filter: ({ name: path, originalSize }) => filter(path, originalSize) });
-    } catch {
-      throw new InputError(`${name}: expected a zip of a run, found a file that does not unzip.`);
-    }
-  };
-  open((path, size) => {
-    paths.push(path);
-    unpacked += size;
-    return false;
-  });
-  if (paths.length > MAX_FILES || unpacked > MAX_UNPACKED) {
-    throw new InputError(
-      `${name}: ${paths.length} files of ${unpacked} bytes unpacked; a run has at most ${MAX_FILES} of ${MAX_UNPACKED} in all.`,
-    );
-  }
-  const files = new Map<string, Uint8Array>();
-  for (const path of paths.filter((entry) => !entry.endsWith("/"))) {
-    await breathe();
-    files.set(path, open((entry) => entry === path)[path]);
-  }
-  return withoutOuterFolder(files);
-}
-
-function withoutOuterFolder(files: Map<string, Uint8Array>): Map<string, Uint8Array> {
-  const run = [...files.keys()].find((path) => path.endsWith("/run.json"));
-  if (files.has("run.json") || run === undefined) return files;
-  const folder = run.slice(0, -"run.json".length);
-  return new Map([...files].map(([path, bytes]) => [path.startsWith(folder) ? path.slice(folder.length) : path, bytes]));
 }
 
 /** What an evaluation result of run.json is to the page. */
