@@ -8,7 +8,7 @@ const PROGRAMS = 64;
 
 /** The embedded problems' own solutions, judged in reused interpreters, and some of them each in a fresh one. */
 export async function benchJudge(progress: Progress): Promise<BenchRow[]> {
-  const problems = openProblems({ problems: "", "task-ids": null }, 0).filter(({ solution }) => solution !== undefined);
+  const problems = openProblems({ problems: "", "task-ids": null }, 0).problems.filter(({ solution }) => solution !== undefined);
   const requests = Array.from({ length: PROGRAMS }, (_, i) => {
     const { taskId, entryPoint, tests, solution } = problems[i % problems.length]!;
     return { taskId, program: solution ?? "", entryPoint, tests, timeoutMs: 3000 };

@@ -16,7 +16,7 @@ import { tunedTiles, tuningKey } from "../model/tuner.ts";
 import { WEIGHT_DTYPES } from "../model/weight_plan.ts";
 import type { Judge } from "../python/judge.ts";
 import { PUBLIC_HUB } from "../storage/hub.ts";
-import { readProblems, selectProblems } from "../tasks/formats.ts";
+import { type ProblemFile, readRunProblems, readWholeFile, selectProblems } from "../tasks/formats.ts";
 import type { Problem } from "../tasks/problem.ts";
 import { describePlan, explainBudget, type MemoryNeeds, planMemory } from "../train/memory_plan.ts";
 import { choiceFlag, listFlag, numberFlag, textFlag, type Values } from "./flags.ts";
@@ -119,17 +119,39 @@ export async function readAdapterFlag(folder: string | null, config: ModelConfig
   return folder === null ? null : readAdapter(await folderFiles(callerPath(folder)), config);
 }
 
+interface ProblemValues {
+  readonly problems: string;
+  readonly "task-ids": readonly string[] | null;
+}
+
 /** The problems of --problems, those of --task-ids where they are named; `splitSeed` decides the splits of files that name none. */
-export function openProblems(values: { problems: string; "task-ids": readonly string[] | null }, splitSeed: number): Problem[] {
-  const path = values.problems === "" ? DEMO_PROBLEMS : callerPath(values.problems);
-  const problems = readProblems(readInput(path, "problem file"), path, splitSeed);
+export function openProblems(values: ProblemValues, splitSeed: number): Pick<ProblemFile, "problems" | "oneSplit"> {
+  const path = problemPath(values);
+  const { problems, oneSplit } = readWholeFile(readInput(path, "problem file"), path, splitSeed);
+  return { problems: selected(values, problems, path), oneSplit };
+}
+
+/** The same as a run takes them: dealt out where the file's format has one split alone, which is told. */
+export function openRunProblems(values: ProblemValues, splitSeed: number, progress: Progress): readonly Problem[] {
+  const path = problemPath(values);
+  const { problems, warning } = readRunProblems(readInput(path, "problem file"), path, splitSeed);
+  if (warning !== null) progress.say(`warning: ${warning}`);
+  return selected(values, problems, path);
+}
+
+function problemPath({ problems }: Pick<ProblemValues, "problems">): string {
+  return problems === "" ? DEMO_PROBLEMS : callerPath(problems);
+}
+
+function selected(values: ProblemValues, problems: readonly Problem[], path: string): readonly Problem[] {
   return values["task-ids"] === null ? problems : selectProblems(problems, values["task-ids"], path);
 }
 
 /** SHA-256 of the problem file. */
-export function problemsChecksum({ problems }: { problems: string }): string {
-  const path = problems === "" ? DEMO_PROBLEMS : callerPath(problems);
-  return createHash("sha256").update(readInput(path, "problem file")).digest("hex");
+export function problemsChecksum(values: Pick<ProblemValues, "problems">): string {
+  return createHash("sha256")
+    .update(readInput(problemPath(values), "problem file"))
+    .digest("hex");
 }
 
 /** Starts the sandbox in a headless Chromium. */

@@ -19,7 +19,16 @@ import { PROMPT_STYLES } from "../tasks/prompt.ts";
 import type { Command } from "./command.ts";
 import { diskFolder } from "./disk_folder.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
-import { MODEL_FLAGS, type ModelValues, openEngine, openJudge, openProblems, PROBLEM_FLAGS, problemsChecksum, SPLIT_FLAG } from "./open.ts";
+import {
+  MODEL_FLAGS,
+  type ModelValues,
+  openEngine,
+  openJudge,
+  openRunProblems,
+  PROBLEM_FLAGS,
+  problemsChecksum,
+  SPLIT_FLAG,
+} from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath } from "./paths.ts";
 import { duration, type Progress } from "./progress.ts";
@@ -86,7 +95,7 @@ kill or a power cut included: the same command with --resume goes on, and gives 
       ...named,
       ...Object.fromEntries(values.set),
     });
-    const problems = openProblems(values, config.split_seed);
+    const problems = openRunProblems(values, config.split_seed, progress);
     const path = callerPath(values.out);
     const out = new OutFolder(path);
     const folder = diskFolder(join(path, UNFINISHED));

@@ -110,7 +110,7 @@ function flagsOf(habit: Habit) {
     ...ADAPTER_FLAG,
     ...PROBLEM_FLAGS,
     ...SPLIT_FLAG,
-    split: choiceFlag(SPLITS, "which problems", habit.split),
+    split: choiceFlag(SPLITS, `which problems (${habit.split}; of a file whose format has one split alone all)`, null),
     preset: choiceFlag(PRESET_NAMES, "whose runs' habits are taken where no flag says otherwise", "demo"),
     n: numberFlag("N", "answers per problem (the preset's)", null, counted, { short: "n" }),
     k: listFlag("1,5,10", "pass@k for these k (those of 1, 5, 10 that n allows)", null, (text, flag) => readNumber(text, flag, counted), {
@@ -151,7 +151,7 @@ async function sitAndCount(habit: Habit, values: SittingValues, console: Console
   const tooLarge = ks.find((k) => k > n);
   if (tooLarge !== undefined)
     throw new InputError(`pass@${tooLarge} needs at least ${tooLarge} answers per problem: raise -n (now ${n}) or leave it out of -k.`);
-  const problems = problemsOf(values);
+  const problems = problemsOf(habit.name, values);
   const out = values.out === null ? null : new OutFolder(callerPath(values.out));
 
   const judging = openJudge(console.progress);
@@ -251,9 +251,12 @@ function whatIsMissing(problems: readonly Problem[], known: ReadonlyMap<string, 
   return sizes.map((size) => ({ missing: size, of: problems.filter((problem) => missing(problem) === size) }));
 }
 
-function problemsOf(values: SittingValues): Problem[] {
-  const problems = openProblems(values, values["split-seed"]).filter(({ split }) => values.split === "all" || split === values.split);
-  if (problems.length === 0) throw new InputError(`There is no ${values.split} problem in it: name another --split, or all.`);
+/** Those of the split that is asked for, else of the habit's; all of a file whose format has one split alone. */
+export function problemsOf(habit: Habit["name"], values: Pick<SittingValues, "problems" | "task-ids" | "split" | "split-seed">): Problem[] {
+  const { problems: all, oneSplit } = openProblems(values, values["split-seed"]);
+  const wanted = values.split ?? (oneSplit ? "all" : HABITS.find(({ name }) => name === habit)!.split);
+  const problems = all.filter(({ split }) => wanted === "all" || split === wanted);
+  if (problems.length === 0) throw new InputError(`There is no ${wanted} problem in it: name another --split, or all.`);
   return problems;
 }
 

@@ -16,7 +16,7 @@ import { asOfItsVersion, EvalPlusRow, readEvalPlus } from "./evalplus.ts";
 import { type MarkdownProblem, readMarkdown } from "./markdown.ts";
 import type { Problem, Split } from "./problem.ts";
 import { listItems } from "./python_literal.ts";
-import { mbppSplit, splitByHash, withoutEmptySplits } from "./split.ts";
+import { dealtOut, mbppSplit, splitByHash, withoutEmptySplits } from "./split.ts";
 
 const filled = v.pipe(v.string(), v.minLength(1, "must not be empty"));
 const identifier = v.pipe(v.string(), v.regex(/^[A-Za-z_]\w*$/, "must be the name of a Python function or class"));
@@ -57,33 +57,59 @@ const HumanEvalRow = v.object({
 export interface ProblemFile {
   readonly problems: readonly Problem[];
   readonly refused: readonly string[];
+  /** Whether the formats of its rows put all of them into the same split: they name none, and a run needs three. */
+  readonly oneSplit: boolean;
 }
 
 /**
  * Reads a problem file, all of it or nothing. `file` is its name, for messages; `splitSeed` decides the splits of files that name none.
  * Throws an InputError that names the file, the row and what was found there.
  */
-export function readProblems(bytes: Uint8Array, file: string, seed: number): Problem[] {
-  const { problems, refused } = readProblemFile(bytes, file, seed);
-  if (refused[0] !== undefined) throw new InputError(refused[0]);
-  return [...problems];
+export function readProblems(bytes: Uint8Array, file: string, splitSeed: number): Problem[] {
+  return [...readWholeFile(bytes, file, splitSeed).problems];
+}
+
+/**
+ * The problems of a file as a run takes them: where the file's format has one split alone (HumanEval: evaluation), they are dealt out by
+ * `splitSeed`, and `warning` says so.
+ * @throws InputError as readProblems
+ */
+export function readRunProblems(bytes: Uint8Array, file: string, splitSeed: number): { problems: Problem[]; warning: string | null } {
+  const { problems, oneSplit } = readWholeFile(bytes, file, splitSeed);
+  if (!oneSplit || problems.length < 3) return { problems: [...problems], warning: null };
+  const dealt = dealtOut(problems, splitSeed);
+  const count = (name: Split) => dealt.filter(({ split }) => split === name).length;
+  const parts = `${count("train")} to train on, ${count("validation")} for the quiz, ${count("evaluation")} held out`;
+  const all = `by their format all ${problems.length} problems are for ${problems[0]!.split}`;
+  return { problems: dealt, warning: `${file}: ${all}; this run deals them by split_seed ${splitSeed}: ${parts}.` };
+}
+
+/** Reads a problem file, all of it or nothing, as readProblems. */
+export function readWholeFile(bytes: Uint8Array, file: string, splitSeed: number): ProblemFile {
+  const read = readProblemFile(bytes, file, splitSeed);
+  if (read.refused[0] !== undefined) throw new InputError(read.refused[0]);
+  return read;
 }
 
 /**
  * Reads a problem file; rows that cannot be read are refused one by one.
  * Throws an InputError when nothing in it is a problem.
  */
-export function readProblemFile(bytes: Uint8Array, file: string, seed: number): ProblemFile {
+export function readProblemFile(bytes: Uint8Array, file: string, splitSeed: number): ProblemFile {
   const problems: Problem[] = [];
   const refused: string[] = [];
   const seen = new Set<string>();
   const unnamed = new Set<string>();
+  let byFormat = true;
+  const splitOf: SplitOf = (taskId, named) => {
+    byFormat = false;
+    if (named !== undefined) return named;
+    unnamed.add(taskId);
+    return splitByHash(splitSeed, taskId);
+  };
   for (const [i, text] of rowTexts(decodeText(bytes, file), file).entries()) {
     try {
-      const problem = readProblem(text, i, file, (taskId) => {
-        unnamed.add(taskId);
-        return splitByHash(seed, taskId);
-      });
+      const problem = readProblem(text, i, file, splitOf);
       if (seen.has(problem.taskId))
         throw new InputError(`${file}: the task_id ${problem.taskId} occurs twice; every problem needs its own.`);
       seen.add(problem.taskId);
@@ -94,7 +120,8 @@ export function readProblemFile(bytes: Uint8Array, file: string, seed: number): 
     }
   }
   if (problems.length === 0) throw new InputError(refused[0] ?? `${file}: there is no problem in it.`);
-  return { problems: withoutEmptySplits(asOfItsVersion(problems), unnamed), refused };
+  const oneSplit = byFormat && problems.every(({ split }) => split === problems[0]!.split);
+  return { problems: withoutEmptySplits(asOfItsVersion(problems), unnamed), refused, oneSplit };
 }
 
 /** A row of a file, or the sentence that says why it cannot be read. */
@@ -170,8 +197,8 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
-/** The split of a problem whose row names none. */
-type SplitOf = (taskId: string) => Split;
+/** The split of a problem of the own formats: the one that its row names, or one that is dealt to it. */
+type SplitOf = (taskId: string, named?: Split) => Split;
 
 function readProblem({ text, where: place, markdown }: RowText, index: number, file: string, split: SplitOf): Problem {
   const where = `${file}, problem ${index + 1}`;
@@ -220,7 +247,7 @@ function readOwn(row: v.InferOutput<typeof OwnRow>, where: string, split: SplitO
     tests: row.tests,
     ...(row.setup !== undefined && { setup: row.setup }),
     ...(row.solution !== undefined && { solution: row.solution }),
-    split: row.split ?? split(row.task_id),
+    split: split(row.task_id, row.split),
   };
 }
 

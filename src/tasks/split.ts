@@ -30,6 +30,22 @@ export function withoutEmptySplits(problems: readonly Problem[], unnamed: Readon
   return dealt;
 }
 
+/**
+ * Deals the problems of a file whose format has one split alone, for a run, which needs three: by the same hash. One with the text or the
+ * tests of another goes where that went, so that nothing leaks.
+ */
+export function dealtOut(problems: readonly Problem[], seed: number): Problem[] {
+  const seen = new Map<string, Split>();
+  const dealt = problems.map((problem) => {
+    const prints = fingerprints(problem);
+    const twin = prints.map((print) => seen.get(print)).find((other) => other !== undefined);
+    const split = twin ?? splitByHash(seed, problem.taskId);
+    for (const print of prints) if (!seen.has(print)) seen.set(print, split);
+    return { ...problem, split };
+  });
+  return withoutEmptySplits(dealt, new Set(dealt.map(({ taskId }) => taskId)));
+}
+
 /** The paper's MBPP split: training ids 601-974 and 1-10, validation 511-600; 11-510 are left to evaluate on. */
 export function mbppSplit(id: number): Split {
   if (id <= 10 || id >= 601) return "train";

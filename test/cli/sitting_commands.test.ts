@@ -1,9 +1,12 @@
 // errata exam, quiz and eval: what is taken where no flag says otherwise.
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { configOf, PRESET_NAMES } from "../../src/ap2o/presets.ts";
 import { readFlags } from "../../src/cli/flags.ts";
 import { examSettings } from "../../src/cli/run_command.ts";
-import { mannerOf, SITTING_COMMANDS, settingsOf } from "../../src/cli/sitting_commands.ts";
+import { mannerOf, problemsOf, SITTING_COMMANDS, settingsOf } from "../../src/cli/sitting_commands.ts";
 import { settingsThatDiffer } from "../../src/cli/sitting_folder.ts";
 
 const [exam, quiz, evaluation] = SITTING_COMMANDS.map(
@@ -43,4 +46,13 @@ test("splits do not follow the seed: an exam of one seed has the training proble
   expect(settingsThatDiffer(sat, examSettings(configOf("demo", "dpo", 2, {}), model, "2"))).toEqual([]);
   const other = examSettings(configOf("demo", "dpo", 2, { split_seed: 1 }), model, "2");
   expect(settingsThatDiffer(sat, other)).toEqual(["split_seed (0 there, 1 here)"]);
+});
+
+test("a file whose format has one split alone is taken whole, unless a split is named", () => {
+  const file = join(mkdtempSync(join(tmpdir(), "errata-sitting-")), "h.jsonl");
+  const row = (i: number) => ({ task_id: `HumanEval/${i}`, prompt: `# ${i}`, entry_point: "f", test: `assert f(${i})` });
+  writeFileSync(file, [0, 1, 2, 3].map((i) => `${JSON.stringify(row(i))}\n`).join(""));
+  expect(problemsOf("exam", exam!("--problems", file))).toHaveLength(4);
+  expect(() => problemsOf("exam", exam!("--problems", file, "--split", "train"))).toThrow("There is no train problem in it");
+  expect(problemsOf("exam", exam!()).every(({ split }) => split === "train")).toBe(true); // the embedded problems name theirs
 });

@@ -1,7 +1,7 @@
 import { gzipSync } from "fflate";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/input_error.ts";
-import { humanEvalTests, readProblems, selectProblems } from "../../src/tasks/formats.ts";
+import { humanEvalTests, readProblemFile, readProblems, readRunProblems, selectProblems } from "../../src/tasks/formats.ts";
 import { mbppSplit, splitByHash } from "../../src/tasks/split.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -85,6 +85,44 @@ test("without a split: 60 / 15 / 25, the same for the same seed, another for ano
   expect(share("validation")).toBeCloseTo(0.15, 1);
   expect(share("evaluation")).toBeCloseTo(0.25, 1);
   expect(ids.some((id) => splitByHash(1, id) !== splitByHash(2, id))).toBe(true);
+});
+
+describe("a file whose format has one split alone", () => {
+  const rowOf = (i: number) => ({
+    ...humanEval,
+    ...{ task_id: `HumanEval/${i}`, prompt: `# ${i}\n`, test: humanEval.test.replace("[1]", `[${i}]`) },
+  });
+  const twin = { ...rowOf(40), prompt: rowOf(3).prompt };
+  const file = lines(...Array.from({ length: 40 }, (_, i) => rowOf(i)), twin);
+  const splits = (problems: readonly { split: string }[]) => problems.map(({ split }) => split);
+
+  test("stays whole but for a run, which needs three: dealt by the split seed, with a sentence", () => {
+    expect(new Set(splits(readProblems(file, "HumanEval.jsonl", 0)))).toEqual(new Set(["evaluation"]));
+    expect(readProblemFile(file, "HumanEval.jsonl", 0).oneSplit).toBe(true);
+    const { problems, warning } = readRunProblems(file, "HumanEval.jsonl", 0);
+    expect(splits(problems.slice(0, 40))).toEqual(Array.from({ length: 40 }, (_, i) => splitByHash(0, `HumanEval/${i}`)));
+    expect(splits(readRunProblems(file, "HumanEval.jsonl", 1).problems)).not.toEqual(splits(problems));
+    const count = (name: string) => splits(problems).filter((split) => split === name).length;
+    expect(warning).toBe(
+      `HumanEval.jsonl: by their format all 41 problems are for evaluation; this run deals them by split_seed 0: ${count("train")} to train on, ${count("validation")} for the quiz, ${count("evaluation")} held out.`,
+    );
+  });
+
+  test("twins go into one split, wherever the hash would put them", () => {
+    for (const seed of [0, 1, 2, 3, 4]) {
+      const { problems } = readRunProblems(file, "HumanEval.jsonl", seed);
+      expect(problems[40]!.split).toBe(problems[3]!.split);
+    }
+  });
+
+  test("MBPP's published split, splits that are named, and two problems stay as they are", () => {
+    const own2 = { ...own, task_id: "Demo/2", prompt: "# 2" };
+    for (const some of [lines(mbpp, { ...mbpp, task_id: 11 }, { ...mbpp, task_id: 511 }), lines(own, own2, { ...own, task_id: "3" })]) {
+      expect(readRunProblems(some, "p.jsonl", 0)).toEqual({ problems: readProblems(some, "p.jsonl", 0), warning: null });
+    }
+    const { problems, warning } = readRunProblems(lines(rowOf(1), rowOf(2)), "p.jsonl", 0);
+    expect([splits(problems), warning]).toEqual([["evaluation", "evaluation"], null]);
+  });
 });
 
 test("selecting by id: canonical or bare MBPP numbers, in the file's order", () => {
