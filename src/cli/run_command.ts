@@ -13,9 +13,10 @@ import { InputError } from "../input_error.ts";
 import { writeAdapter } from "../model/peft.ts";
 import { readTiles } from "../model/tuner.ts";
 import type { RunEvent } from "../records.ts";
-import { differences, hasStoredRun, type RunHead, RunKeeper, readStoredRun, type StoredRun } from "../storage/run_store.ts";
+import { differences, drifts, hasStoredRun, type RunHead, RunKeeper, readStoredRun, type StoredRun } from "../storage/run_store.ts";
 import type { Problem } from "../tasks/problem.ts";
 import { PROMPT_STYLES } from "../tasks/prompt.ts";
+import { kernelsChecksum } from "../train/references.ts";
 import type { Command } from "./command.ts";
 import { diskFolder } from "./disk_folder.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
@@ -191,6 +192,7 @@ function headOf(
     problems: createHash("sha256").update(JSON.stringify({ problems, exam })).digest("hex"),
     device: [device.vendor, device.architecture, device.description].join(" "),
     kernels: gpu.tiles,
+    code: kernelsChecksum(),
   };
 }
 
@@ -221,11 +223,7 @@ function checkSame(head: RunHead, wanted: RunHead, path: string): void {
 
 function tellDamage({ head, warnings }: StoredRun, wanted: RunHead, progress: Progress): void {
   for (const warning of warnings) progress.say(`warning: ${warning}`);
-  if (head.device !== wanted.device) {
-    progress.say(
-      `warning: the run was begun on another GPU or driver (${head.device}): from here on its numbers may differ in the last digits.`,
-    );
-  }
+  for (const drift of drifts(head, wanted)) progress.say(`warning: ${drift}`);
 }
 
 /** Pulls the run to its end, or to an interrupt; its files grow with it. */

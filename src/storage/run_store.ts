@@ -30,6 +30,8 @@ const HeadSchema = v.object({
   kernels: v.record(v.string(), v.string()),
   /** Checksum of the adapter's files that it goes on training; null: it began with a new one. Absent where that was not recorded. */
   start: v.optional(v.nullable(v.string())),
+  /** Checksum of the kernels' code. Absent in runs of older versions. */
+  code: v.optional(v.string()),
 });
 
 /** What a run was begun with. */
@@ -183,6 +185,18 @@ export function differences(kept: RunHead, wanted: Pick<RunHead, "preset" | "con
   return names
     .filter((name) => shown(before[name]) !== shown(now[name]))
     .map((name) => `${name} (${shown(before[name])} there, ${shown(now[name])} here)`);
+}
+
+/**
+ * What is no longer as it was when the run was begun, and may move its last digits: a sentence each.
+ * @param now what it would go on with
+ */
+export function drifts(kept: RunHead, now: Pick<RunHead, "device" | "code">): string[] {
+  const since = "from here on its numbers may differ in the last digits.";
+  return [
+    ...(kept.device === now.device ? [] : [`The run was begun on another GPU or driver (${kept.device.trim()}): ${since}`]),
+    ...(kept.code === now.code ? [] : [`The run was begun with another version of Errata, whose kernels may differ: ${since}`]),
+  ];
 }
 
 /** Keeps a run in its folder while it goes on. */

@@ -31,6 +31,9 @@ export function referenceIdentity({ device, tiles }: Gpu, { sha256: weights, con
   return digest(JSON.stringify([FORMAT, weights, config, dtype, adapter, tiles, [...shaders].sort()]));
 }
 
+/** Of the code that decides a pass's last bits: on the same device, other kernels may give others. */
+export const kernelsChecksum = (): string => digest(JSON.stringify([FORMAT, [...shaders].sort()]));
+
 /** The key of a pair. Its tokens say what the tokenizer made of its texts. */
 export const referenceKey = (identity: string, { promptIds, chosenIds, rejectedIds }: TokenPair): string =>
   digest(`${identity} ${promptIds}|${chosenIds}|${rejectedIds}`);

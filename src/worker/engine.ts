@@ -20,12 +20,13 @@ import type { RunEvent } from "../records.ts";
 import { carefulKeeper, reasonOf } from "../storage/careful_keeper.ts";
 import { opfsFolder } from "../storage/opfs_folder.ts";
 import { problemsChecksum, type RunFile, RunShelf } from "../storage/run_shelf.ts";
-import type { RunHead, RunKeeper, StoredRun } from "../storage/run_store.ts";
+import { drifts, type RunHead, type RunKeeper, type StoredRun } from "../storage/run_store.ts";
 import { tileStore } from "../storage/tile_store.ts";
 import { readRunProblems } from "../tasks/formats.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
 import { planMemory } from "../train/memory_plan.ts";
+import { kernelsChecksum } from "../train/references.ts";
 import { LastingJudge } from "./lasting_judge.ts";
 import { ModelSources } from "./model_sources.ts";
 import { type Command, type Event, type ModelDtype, type ModelSource, RUN_LOCK, type RunRequest } from "./protocol.ts";
@@ -292,12 +293,14 @@ export class EngineDriver {
       const { stored, problems, start } = await shelf.open(id);
       if (!v.is(ProblemsSchema, problems))
         throw new InputError("The problems of this run are damaged, so that it cannot go on: delete it.");
-      const { gpu, model } = this.#loaded();
+      const { gpu, model, device } = this.#loaded();
       if (stored.head.model.sha256 !== model.sha256 || stored.head.model.dtype !== model.dtype) {
         const { id: name, dtype } = stored.head.model;
         throw new InputError(`This run was begun with the model ${name} (${dtype}): load that one, then go on.`);
       }
       const config = checkConfig(stored.head.config);
+      const found = drifts(stored.head, { device: deviceName(device), code: kernelsChecksum() });
+      for (const message of [...stored.warnings, ...found]) this.#send({ type: "warning", message });
       gpu.tiles = readTiles(JSON.stringify(stored.head.kernels)) ?? gpu.tiles;
       const adapter = start && (await readAdapter(bytesFiles("start", start), model.config));
       const keeper = await this.#tryToKeep(() => shelf.goOn(id, stored, now));
@@ -331,7 +334,6 @@ export class EngineDriver {
     const judge = this.#judge;
     if (!judge) return;
     const warn = (message: string) => this.#send({ type: "warning", message });
-    for (const warning of past?.warnings ?? []) warn(warning);
     this.#student?.free();
     this.#student = null;
     const student = await LastingStudent.open({ open: () => this.#newStudent(config, start), told: warn, now });
@@ -510,6 +512,8 @@ async function isTrainingElsewhere(): Promise<boolean> {
   return (await navigator.locks.query()).held?.some(({ name }) => name === RUN_LOCK) ?? false;
 }
 
+const deviceName = ({ vendor, architecture, description }: AdapterInfo): string => [vendor, architecture, description].join(" ");
+
 async function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { gpu, model, device }: Engine): Promise<RunHead> {
   return {
     id: crypto.randomUUID(),
@@ -518,8 +522,9 @@ async function headOf(preset: string, config: RunConfig, problems: readonly Prob
     config,
     model: { id: model.id, dtype: model.dtype, sha256: model.sha256 },
     problems: await problemsChecksum(problems),
-    device: [device.vendor, device.architecture, device.description].join(" "),
+    device: deviceName(device),
     kernels: gpu.tiles,
+    code: kernelsChecksum(),
   };
 }
 

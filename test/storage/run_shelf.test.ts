@@ -4,7 +4,7 @@ import type { RunCheckpoint, RunEntry } from "../../src/ap2o/run_state.ts";
 import { carefulKeeper, reasonOf } from "../../src/storage/careful_keeper.ts";
 import { subfolder } from "../../src/storage/folder.ts";
 import { problemsChecksum, RunShelf } from "../../src/storage/run_shelf.ts";
-import { type RunHead, RunKeeper } from "../../src/storage/run_store.ts";
+import { drifts, type RunHead, RunKeeper } from "../../src/storage/run_store.ts";
 import { fakeConfig } from "../ap2o/fakes.ts";
 import { Killed, MemoryFolder } from "../faults/memory_folder.ts";
 
@@ -125,6 +125,14 @@ test("a run of the time before its first adapter was recorded goes on as it did"
   await folder.write("run/start/weights", file("", "0.5").bytes);
   await RunKeeper.begin(subfolder(folder, "run"), head("run", "2026-01-01"), now);
   expect((await new RunShelf(folder).open("run")).start).toHaveLength(1);
+});
+
+test("another device, or other kernels, than a run was begun with are told", () => {
+  const begun = { ...head("run", ""), device: "llvmpipe", code: "1" };
+  expect(drifts(begun, { device: "llvmpipe", code: "1" })).toEqual([]);
+  expect(drifts(begun, { device: "nvidia", code: "1" })).toEqual([expect.stringContaining("another GPU or driver (llvmpipe)")]);
+  expect(drifts(begun, { device: "llvmpipe", code: "2" })).toEqual([expect.stringContaining("another version of Errata")]);
+  expect(drifts(head("of an older version", ""), { device: "none", code: "2" })).toHaveLength(1);
 });
 
 test("a folder within a folder sees its own files only", async () => {
