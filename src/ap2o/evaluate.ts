@@ -4,7 +4,7 @@ import type { Counts } from "../counts.ts";
 import { integer, streamOf } from "../random.ts";
 import type { Answer, EvaluationResult, QuizResult } from "../records.ts";
 import { passAtK } from "../tasks/pass_at_k.ts";
-import { countErrors } from "./notebook.ts";
+import { countErrors, errorTypeOf, type Rule } from "./notebook.ts";
 
 type Judged = Pick<Answer, "verdict" | "error_type">;
 
@@ -90,10 +90,10 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** A line of quizzes.jsonl; `replay`: the share of each type in the replay draws that follow, {} where there is no replay. */
-export function quizResult(step: number, answers: readonly (readonly Judged[])[], replays: boolean): QuizResult {
+/** A line of quizzes.jsonl; errors go by the types of the notebook's `rule`, which replay looks for; `replay`: the share of each type in the replay draws that follow, {} where there is no replay. */
+export function quizResult(step: number, answers: readonly (readonly Judged[])[], rule: Rule, replays: boolean): QuizResult {
   const problems = judged(answers);
-  const errors = countErrors(problems.flat());
+  const errors = countErrors(problems.flat().map((answer) => ({ ...answer, error_type: errorTypeOf(answer, rule) })));
   return { step, "pass@1": meanPassAtK(problems, 1) ?? 0, errors, replay: replays ? shares(errors) : {} };
 }
 

@@ -414,7 +414,7 @@ export class Run {
       trained: step > 0,
     };
     const answers = yield* this.#sit(`quiz/${step}`, sitting);
-    const quiz = quizResult(step, answers, step > 0 && hasReplay(config.method));
+    const quiz = quizResult(step, answers, config.rule, step > 0 && hasReplay(config.method));
     const best = step > 0 && quiz["pass@1"] > (this.#best?.passAt1 ?? -1); // the quiz before training is only charted
     if (best) this.#best = { step, passAt1: quiz["pass@1"], weights: await this.#weightsNow() };
     this.#quizzes.push(quiz);

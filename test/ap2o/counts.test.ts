@@ -28,7 +28,7 @@ test("whatever an exception is called, it is counted, and the counts survive the
   expect(Object.entries(kept(counts))).toEqual(most.map((name, i) => [name, HOSTILE.length - i]));
   expect(isCounts(kept(counts))).toBe(true);
   expect(countOf(countEach(["a"]), "constructor")).toBe(0);
-  expect(Object.keys(quizResult(1, [answers], true).replay)).toEqual(most);
+  expect(Object.keys(quizResult(1, [answers], "paper", true).replay)).toEqual(most);
   expect(Object.keys(evaluationResult([answers]).errors)).toEqual(most);
 });
 

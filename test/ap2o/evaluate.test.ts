@@ -1,6 +1,9 @@
 // Figures from judged answers: the curve of pass@k and its bootstrap intervals.
 import { expect, test } from "vitest";
-import { bootstrapInterval, evaluationResult, gainOf } from "../../src/ap2o/evaluate.ts";
+import { bootstrapInterval, evaluationResult, gainOf, quizResult } from "../../src/ap2o/evaluate.ts";
+import { makeNotebook } from "../../src/ap2o/notebook.ts";
+import { replayDraws } from "../../src/ap2o/replay.ts";
+import type { Answer } from "../../src/records.ts";
 import { passAtK } from "../../src/tasks/pass_at_k.ts";
 
 const answers = (passed: number, n: number) =>
@@ -36,4 +39,22 @@ test("the gain is paired: problems that all gain the same have no spread, howeve
   expect(gainOf(before, after).interval[0]).toBeCloseTo(0.1, 12);
   const infra = [{ verdict: "infra_error", error_type: "" }];
   expect(gainOf([...before, infra], [...after, answers(10, 10)])["pass@1"]).toBeCloseTo(0.1, 12);
+});
+
+test("exit() is a SystemExit, by the code's rule a TypeError: in the quiz as in the notebook, so that replay finds it", () => {
+  const exits = (n: number): Answer[] =>
+    Array.from({ length: n }, (_, i) => ({
+      ...{ task_id: "A", phase: "exam", sample_index: i, split: "train", completion: "", ended: "stop", error_label: "" },
+      ...{ solution: String(i), line: null, message: "", expected: null, got: null },
+      ...(i < 2 ? { verdict: "pass", error_type: "" } : { verdict: "exit", error_type: "SystemExit" }),
+    }));
+  for (const [rule, type] of [
+    ["paper", "SystemExit"],
+    ["reference", "TypeError"],
+  ] as const) {
+    const { errors, replay } = quizResult(4, [exits(5)], rule, true);
+    expect([errors, replay]).toEqual([{ [type]: 3 }, { [type]: 1 }]);
+    const types = makeNotebook([exits(6)], rule, "problem").problems[0]!.failed.map(({ error_type }) => error_type);
+    expect([...replayDraws(rule, types, 2, errors).keys()]).toEqual([type]);
+  }
 });
