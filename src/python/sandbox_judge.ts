@@ -19,11 +19,14 @@ const MOST_MS = 60_000; // for all tests of an answer that have a limit each
 
 /** The frame says every twenty seconds that it is there. */
 const SILENCE_MS = 240_000;
+/** Python has a minute to start, three times; before that its files are compiled. */
+const OPEN_WITHIN_MS = 300_000;
 const TICK_MS = 10_000;
 /** As the runner writes a failure. */
 const NOT_RUN = "!(s'assertion's'AssertionError'Ns'the test did not run to its end's'')";
-const SILENT =
-  "The Python sandbox no longer answers: reload the page, or call the command again, and go on with the run; nothing of it is lost.";
+const RELOAD = "reload the page, or call the command again, and go on with the run; nothing of it is lost.";
+const SILENT = `The Python sandbox no longer answers: ${RELOAD}`;
+const UNOPENED = `The Python sandbox did not start within ${OPEN_WITHIN_MS / 60_000} minutes: ${RELOAD}`;
 
 interface Waiting {
   resolve(reply: SandboxReply): void;
@@ -61,6 +64,7 @@ export class SandboxJudge implements Judge {
   private nextId = 1;
   private ended: Error | null = null;
   private readonly opened: Promise<Ready>;
+  private isOpen = false;
   private ticker: ReturnType<typeof setInterval> | undefined;
   private silentTicks = 0;
   private markOpened: (opened: Ready | Error) => void = () => {};
@@ -76,6 +80,7 @@ export class SandboxJudge implements Judge {
       this.markOpened = (opened) => (opened instanceof Error ? reject(opened) : resolve(opened));
     });
     this.opened.catch(() => {}); // told to whoever asks: ready(), judge()
+    this.watch();
     port.onmessage = (event: MessageEvent<unknown>) => {
       const reply = v.safeParse(replySchema, event.data);
       if (reply.success) this.receive(reply.output); // anything else is no answer to anything
@@ -294,20 +299,28 @@ export class SandboxJudge implements Judge {
     this.port.postMessage(request);
   }
 
-  /** Counts the time without an answer in ticks: a tab that was frozen, or a machine that slept, has not waited. */
+  /** Counts the time until it opens, and without an answer, in ticks: a tab that was frozen, or a machine that slept, has not waited. */
   private watch(): void {
     this.ticker ??= setInterval(() => {
+      const [within, sentence] = this.isOpen ? [SILENCE_MS, SILENT] : [OPEN_WITHIN_MS, UNOPENED];
       this.silentTicks += 1;
-      if (this.silentTicks * TICK_MS >= SILENCE_MS) this.end(new Error(SILENT));
+      if (this.silentTicks * TICK_MS >= within) this.end(new Error(sentence));
     }, TICK_MS);
   }
 
   private receive(reply: SandboxReply): void {
-    this.silentTicks = 0;
-    if (reply.type === "ready") this.markOpened({ snapshot: reply.snapshot });
+    if (reply.type === "ready") this.open(reply);
     else if (reply.type === "broken") this.end(new Error(reply.message));
+    else if (!this.isOpen)
+      return; // that it is there does not say that it ever opens
     else if (reply.type !== "alive") this.settle(reply);
+    this.silentTicks = 0;
     if (this.waiting.size === 0) this.stopWatching();
+  }
+
+  private open({ snapshot }: Ready): void {
+    this.isOpen = true;
+    this.markOpened({ snapshot });
   }
 
   private stopWatching(): void {

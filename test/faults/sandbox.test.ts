@@ -10,7 +10,7 @@ afterEach(() => void vi.useRealTimers());
 const PLAN = JSON.stringify({ steps: [{ kind: "inside", test: 0, source: "assert f() == 1" }], checks: [] });
 
 /** The two ends of a port without a browser: what the judge sends, and what it is told. */
-function wire(plan = PLAN) {
+function wire({ plan = PLAN, opens = true } = {}) {
   const sent: SandboxRequest[] = [];
   const port = {
     onmessage: null as ((event: MessageEvent<unknown>) => void) | null,
@@ -26,7 +26,7 @@ function wire(plan = PLAN) {
     await settle();
   };
   const runs = () => sent.filter((request) => request.type === "run");
-  tell({ type: "ready", snapshot: null });
+  if (opens) tell({ type: "ready", snapshot: null });
   return { judge, sent, tell, settle, plans, runs };
 }
 
@@ -130,4 +130,22 @@ test("a frame that falls silent ends the judging with a sentence; one that answe
   expect(runs()).toHaveLength(3);
   await vi.advanceTimersByTimeAsync(20_000);
   await failing;
+});
+
+test("a frame that never opens, though it says that it is there, ends the judging with a sentence; a slow one does not", async () => {
+  const sentence = /^The Python sandbox did not start within 5 minutes: .* nothing of it is lost\.$/;
+  const never = wire({ opens: false });
+  const failing = [never.judge.judge(requests), never.judge.ready()].map((asked) => expect(asked).rejects.toThrow(sentence));
+  const slow = wire({ opens: false });
+  for (let seconds = 0; seconds < 290; seconds += 10) {
+    await vi.advanceTimersByTimeAsync(10_000);
+    for (const { tell } of [never, slow]) tell({ type: "alive" });
+  }
+  slow.tell({ type: "ready", snapshot: null });
+  await vi.advanceTimersByTimeAsync(600_000);
+  await Promise.all(failing);
+  await expect(slow.judge.ready()).resolves.toEqual({ snapshot: null });
+  void slow.judge.judge(requests).catch(() => {});
+  await slow.plans();
+  expect(slow.runs()).toHaveLength(3);
 });

@@ -82,6 +82,7 @@ class Yard {
   private readonly giveSnapshot: boolean;
   private bootFailures = 0;
   private ready = false;
+  private alive: ReturnType<typeof setInterval> | undefined;
   private timedBoots = 0;
   private bestSpinMs = Infinity;
   /** Messages from workers that had the wrong shape or run. */
@@ -98,7 +99,7 @@ class Yard {
   /** Boots the planner, whose memory the others start from. */
   start(): void {
     this.boot(this.planner);
-    setInterval(() => this.reply({ type: "alive" }), ALIVE_EVERY_MS);
+    this.alive = setInterval(() => this.reply({ type: "alive" }), ALIVE_EVERY_MS);
   }
 
   handle(request: SandboxRequest): void {
@@ -151,7 +152,8 @@ class Yard {
       this.timedBoots++;
       this.bestSpinMs = Math.min(this.bestSpinMs, report.spinMs);
     }
-    if (slot === this.planner && !this.ready) void this.startInterpreters(report.snapshot ?? null);
+    if (slot === this.planner && !this.ready)
+      this.startInterpreters(report.snapshot ?? null).catch((error: unknown) => this.giveUp(String(error)));
     this.dispatch();
   }
 
@@ -179,6 +181,7 @@ class Yard {
   }
 
   private giveUp(message: string): void {
+    clearInterval(this.alive);
     this.reply({ type: "broken", message: `The Python sandbox could not start: ${message}` });
     for (const { request } of this.waiting.splice(0)) this.reply({ type: "failed", id: request.id, message });
     for (const request of this.plans.splice(0)) this.reply({ type: "failed", id: request.id, message });
