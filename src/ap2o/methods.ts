@@ -53,7 +53,7 @@ export function curriculumOf(
     case "dpo":
       return dpo(problems, seed);
     case "curri-dpo":
-      return curriDpo(problems, notebook.counts);
+      return curriDpo(problems, notebook.counts, { seed, rule });
     case "sft":
       return sft(problems, seed);
   }

@@ -243,7 +243,7 @@ function drawsOf({ notebook, config, method, seed, quizzes, totalSteps }) {
   /** @type {Row[]} */
   const list = notebook.problems;
   if (method === "iterpref") return null;
-  if (method === "dpo" || method === "curri-dpo") return staticDraws(list, notebook.counts, method, seed);
+  if (method === "dpo" || method === "curri-dpo") return staticDraws(list, notebook.counts, method, seed, config.rule);
   const batch = config.batch_size;
   const problemOf = (/** @type {number} */ index) => {
     const order = shuffle([...list.keys()], seed, `draw/problems/${Math.floor(index / list.length)}`);
@@ -329,8 +329,8 @@ function replayOf(rule, failed, size, errors) {
   return new Map(present.map(([type, count]) => [type, Math.max(Math.ceil(count / least), Math.floor((size * count) / total(counts)))]));
 }
 
-/** @param {Row[]} list @param {Record<string, number>} corpus @param {string} method @param {number} seed */
-function staticDraws(list, corpus, method, seed) {
+/** @param {Row[]} list @param {Record<string, number>} corpus @param {string} method @param {number} seed @param {string} rule */
+function staticDraws(list, corpus, method, seed, rule) {
   const all = list.flatMap((problem) =>
     problem.passed.flatMap((/** @type {number} */ chosen) =>
       problem.failed.map((/** @type {Row} */ failed) => ({ problem, chosen, failed })),
@@ -341,8 +341,10 @@ function staticDraws(list, corpus, method, seed) {
     method === "dpo"
       ? shuffle(all, seed, "draw/pairs")
       : levels.flatMap((level) => all.filter(({ failed }) => corpus[failed.error_type] === level));
+  const trainers = method === "curri-dpo" && rule === "reference"; // the code's trainer shuffles in every epoch
   return (/** @type {number} */ index) => {
-    const { problem, chosen, failed } = /** @type {{ problem: Row, chosen: number, failed: Row }} */ (order[index % order.length]);
+    const epoch = trainers ? shuffle(all, seed, `draw/trainer/${Math.floor(index / all.length)}`) : order;
+    const { problem, chosen, failed } = /** @type {{ problem: Row, chosen: number, failed: Row }} */ (epoch[index % order.length]);
     return {
       task_id: problem.task_id,
       chosen_index: chosen,

@@ -11,7 +11,7 @@ test.each(METHODS)("%s: every figure and every draw, by the paper's rule", async
   expect(Object.values(checked).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(500);
 });
 
-test.each(["ap2o-h2l", "ap2o-l2h"])("%s: by the code's rule, and with corpus counts", async (method) => {
+test.each(["ap2o-h2l", "ap2o-l2h", "curri-dpo"])("%s: by the code's rule, and with corpus counts", async (method) => {
   expect(checkRun(await fakeRunFiles(method, { rule: "reference" })).problems).toEqual([]);
   expect(checkRun(await fakeRunFiles(method, { scope: "corpus" })).problems).toEqual([]);
   expect(checkRun(await fakeRunFiles(method, { rule: "reference", scope: "corpus" })).problems).toEqual([]);

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Moment } from "../../src/ap2o/curriculum.ts";
 import { curriculumOf, epochsOf, METHODS, quizSteps, totalSteps } from "../../src/ap2o/methods.ts";
 import { orderFailed } from "../../src/ap2o/notebook.ts";
+import { allPairs } from "../../src/ap2o/static_pairs.ts";
 import type { Notebook } from "../../src/records.ts";
 
 const COUNTS: Record<string, number>[] = [
@@ -84,6 +85,25 @@ test("DPO and Curri-DPO: every passed with every failed answer once per epoch; C
   expect(frequencies).toEqual([...frequencies].sort((a, b) => a - b));
   const shuffledOnce = draws("dpo", pairs).map(({ error_type }) => notebook.counts[error_type]!);
   expect(shuffledOnce).not.toEqual(frequencies);
+});
+
+test("Curri-DPO by the code's rule: its trainer shuffles what was ordered inside each chosen answer, anew in every epoch", () => {
+  const pairs = 3 * (7 + 6 + 6);
+  const keys = draws("curri-dpo", 2 * pairs, "reference").map(({ problem, chosen, rejected }) => `${problem} ${chosen} ${rejected}`);
+  const [first, second] = [keys.slice(0, pairs), keys.slice(pairs)];
+  expect([new Set(first).size, new Set(second).size]).toEqual([pairs, pairs]);
+  expect(second).not.toEqual(first);
+  const ordered = allPairs(notebook.problems);
+  expect(first).not.toEqual(
+    ordered.map(({ problem, chosen, failed }) => `${problem} ${chosen} ${notebook.problems[problem]!.failed[failed]}`),
+  );
+  for (const [problem, { counts, passed, failed }] of notebook.problems.entries()) {
+    for (const chosen of passed) {
+      const inside = ordered.filter((pair) => pair.problem === problem && pair.chosen === chosen);
+      const frequencies = inside.map((pair) => counts[failed[pair.failed]!.error_type]!);
+      expect(frequencies).toEqual([...frequencies].sort((a, b) => a - b));
+    }
+  }
 });
 
 test("corpus scope: H2L follows the counts over all problems", () => {
