@@ -4,6 +4,7 @@
 override HEADS: u32;
 override KV_HEADS: u32;
 override D: u32;                        // head size, a multiple of 4
+override LANES: u32;                    // invocations of a workgroup
 
 struct Params { tokens: u32 }
 
@@ -22,7 +23,7 @@ fn slot_of(span: vec4u, j: u32) -> u32 {
   return select(span.z + j - prefix, span.x + j, j < prefix);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn attention_backward_query(@builtin(global_invocation_id) id: vec3u) {
   let group = HEADS / KV_HEADS;
   let pairs = (group + 1u) / 2u;

@@ -23,9 +23,21 @@ export function attention(gpu: Gpu, { q, k, v, spans }: Inputs, { o, lse }: { o:
   expectShape(o, [T, width]);
   expectShape(lse, [T, HEADS]);
   const KV_HEADS = keyWidth / D;
-  // An invocation takes two heads of a group and 32 columns of each.
-  const invocations = T * KV_HEADS * Math.ceil(HEADS / KV_HEADS / 2) * Math.ceil(D / 32);
-  const workgroups = [Math.ceil(invocations / 64)] as const;
-  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups, flops: 4 * keys * width };
+  const { LANES, workgroups } = lanesOfTokens(gpu, T, { HEADS, KV_HEADS, D });
+  const dispatch = { constants: { HEADS, KV_HEADS, D, LANES }, params: { tokens: T }, workgroups, flops: 4 * keys * width };
   gpu.run("attention", { q, k, v, spans }, { o, lse }, dispatch);
+}
+
+/**
+ * Workgroups of kernels whose invocations take two heads of a group and 32 columns of each. On a processor a core takes a workgroup: small
+ * ones, so that the few tokens of decoding go to all cores.
+ */
+export function lanesOfTokens(
+  { software }: Gpu,
+  T: number,
+  { HEADS, KV_HEADS, D }: { HEADS: number; KV_HEADS: number; D: number },
+): { LANES: number; workgroups: readonly [number] } {
+  const invocations = T * KV_HEADS * Math.ceil(HEADS / KV_HEADS / 2) * Math.ceil(D / 32);
+  const LANES = software ? 8 : 64;
+  return { LANES, workgroups: [Math.ceil(invocations / LANES)] };
 }

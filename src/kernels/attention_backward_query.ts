@@ -1,5 +1,6 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { expectShape, type Tensor } from "../gpu/tensor.ts";
+import { lanesOfTokens } from "./attention.ts";
 
 interface Inputs {
   q: Tensor;
@@ -28,9 +29,7 @@ export function attentionBackwardQuery(
   expectShape(spans, [T, 4]);
   expectShape(dq, [T, width]);
   const KV_HEADS = keyWidth / D;
-  // An invocation takes two heads of a group and 32 columns of each.
-  const invocations = T * KV_HEADS * Math.ceil(HEADS / KV_HEADS / 2) * Math.ceil(D / 32);
-  const workgroups = [Math.ceil(invocations / 64)] as const;
-  const dispatch = { constants: { HEADS, KV_HEADS, D }, params: { tokens: T }, workgroups, flops: 6 * keys * width };
+  const { LANES, workgroups } = lanesOfTokens(gpu, T, { HEADS, KV_HEADS, D });
+  const dispatch = { constants: { HEADS, KV_HEADS, D, LANES }, params: { tokens: T }, workgroups, flops: 6 * keys * width };
   gpu.run("attention_backward_query", { q, k, v, d_o, stats, spans }, { dq }, dispatch);
 }
