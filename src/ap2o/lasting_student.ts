@@ -1,6 +1,6 @@
 // A student who outlives its GPU. When the device is lost, or fails in any other way, the student is opened again on a new one, brought
 // back to the last lesson that counted, and asked once more: answers and steps come out as if nothing had happened.
-import { GpuFailure } from "../gpu/gpu.ts";
+import { GpuFailure, NotFinite } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
 import type { AdapterFile } from "../model/peft.ts";
 import type { ReferenceStore } from "../train/references.ts";
@@ -27,6 +27,8 @@ export class LastingStudent implements Student {
   #since: (readonly Lesson[])[] = [];
   #recalled: AdapterFile | null = null;
   readonly #losses = new LossLimit();
+  /** Failures since the last answer, lesson or readback: one that comes again and again may take its time. */
+  #inVain = 0;
 
   private constructor(student: Student, options: LastingOptions) {
     this.#student = student;
@@ -54,6 +56,7 @@ export class LastingStudent implements Student {
       );
       try {
         for await (const one of written) {
+          this.#inVain = 0;
           const { index } = asked[one.index]!;
           missing.delete(index);
           yield { ...one, index };
@@ -114,7 +117,9 @@ export class LastingStudent implements Student {
   async #insist<T>(work: (student: Student) => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await work(this.#student);
+        const done = await work(this.#student);
+        this.#inVain = 0;
+        return done;
       } catch (error) {
         await this.#recover(error);
       }
@@ -137,9 +142,12 @@ export class LastingStudent implements Student {
 
   #count(error: unknown): void {
     if (!(error instanceof GpuFailure)) throw error;
-    if (this.#losses.reachedAt(this.#options.now())) {
+    this.#inVain += 1;
+    const often = this.#losses.reachedAt(this.#options.now());
+    if (often || this.#inVain >= MAX_LOSSES) {
+      const when = often ? "within a minute" : "without getting any further";
       throw new InputError(
-        `The GPU failed ${MAX_LOSSES} times within a minute (${error.message}): close what else uses it or take a smaller model or batch, then go on with the run; nothing of it is lost.`,
+        `The GPU failed ${MAX_LOSSES} times ${when} (${error.message}): ${adviceOn(error)}; nothing of the run is lost.`,
       );
     }
     this.#options.told(`The GPU failed (${error.message}). The run goes on with a new device from the last step that counted.`);
@@ -152,4 +160,10 @@ export class LastingStudent implements Student {
     for (const batch of this.#since) await student.learn(batch);
     if (this.#recalled) student.recall(this.#recalled);
   }
+}
+
+function adviceOn(failure: GpuFailure): string {
+  return failure instanceof NotFinite
+    ? "the model's files or the GPU's driver are at fault; take another dtype, model or GPU, or go on with the run when that is mended"
+    : "close what else uses it, then go on with the run; or begin one with a smaller model or batch";
 }

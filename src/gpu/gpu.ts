@@ -42,6 +42,9 @@ const CANARY = 0x45525241;
 /** The GPU failed: it was lost, or refused something. On another device the same work may succeed. */
 export class GpuFailure extends Error {}
 
+/** NaN or infinity where there should be numbers, of the GPU's making or the model's. */
+export class NotFinite extends GpuFailure {}
+
 /** What would run: the kernels that are not there yet, and its operations. */
 interface Looking {
   readonly missing: Map<string, { name: string; dispatch: Dispatch }>;

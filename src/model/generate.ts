@@ -2,7 +2,7 @@
 // and read back every few steps; a finished sample's place goes to the next request. What is drawn for a request depends on
 // (seed, its stream, how many tokens it has) alone, and no sum depends on the batch: same seed, same answers, in any order.
 
-import { type Gpu, GpuFailure } from "../gpu/gpu.ts";
+import { type Gpu, NotFinite } from "../gpu/gpu.ts";
 import { numel, type Tensor } from "../gpu/tensor.ts";
 import { InputError } from "../input_error.ts";
 import { advanceRows } from "../kernels/advance_rows.ts";
@@ -20,6 +20,7 @@ import {
 } from "./activations.ts";
 import { type ModelConfig, positions } from "./config.ts";
 import { type DecodeSize, decodeForward, layOutParts } from "./decode.ts";
+import { firstBadTensor } from "./first_bad.ts";
 import { forward, uploadPack } from "./forward.ts";
 import type { Adapter } from "./lora.ts";
 import type { Model } from "./model.ts";
@@ -257,6 +258,33 @@ async function decode(
   rows: readonly Row[],
   { temperature, maxNewTokens, seed }: GenerateOptions,
 ): Promise<void> {
+  const steps = () => decodeSteps(gpu, model, adapter, activations, state, rows, { temperature, maxNewTokens, seed });
+  steps();
+  const logits = rowsOf(state.logits, rows.length);
+  sumOfSquares(gpu, { x: { ...logits, shape: [numel(logits.shape)] } }, { partials: state.partials });
+  sumPartials(gpu, { partials: state.partials }, { sums: state.sums });
+  const [sampled, [, bad = 0]] = await Promise.all([gpu.readU32(state.history), gpu.read(state.sums)]);
+  // Text drawn from them would look like any other; what went bad before stays bad in the keys and values, so the last logits tell.
+  if (bad > 0) {
+    const first = (await firstBadTensor(gpu, async () => steps())) ?? "none when they were written again";
+    throw new NotFinite(`${bad} logits are NaN or infinity while answers are written; first bad tensor: ${first}`);
+  }
+  rows.forEach((row, b) => {
+    const to = Math.min(row.ids.length + STEPS_PER_READBACK, maxNewTokens);
+    for (let i = row.ids.length; i < to; i++) row.ids.push(sampled[b * maxNewTokens + i]!);
+  });
+}
+
+/** Records the passes that sample up to STEPS_PER_READBACK tokens for every row: the same ones as often as it is called. */
+function decodeSteps(
+  gpu: Gpu,
+  model: Model,
+  adapter: Adapter | null,
+  activations: Activations,
+  state: DecodeState,
+  rows: readonly Row[],
+  { temperature, maxNewTokens, seed }: Pick<GenerateOptions, "temperature" | "maxNewTokens" | "seed">,
+): void {
   const B = rows.length;
   const pack = packRows(rows);
   uploadPack(gpu, activations, pack);
@@ -276,16 +304,6 @@ async function decode(
     const size = { tokens: B, keys: keys + step * B, longest: longestRow + step };
     decodeStep(gpu, model, adapter, activations, state, size, { temperature, seed });
   }
-  const logits = rowsOf(state.logits, B);
-  sumOfSquares(gpu, { x: { ...logits, shape: [numel(logits.shape)] } }, { partials: state.partials });
-  sumPartials(gpu, { partials: state.partials }, { sums: state.sums });
-  const [sampled, [, bad = 0]] = await Promise.all([gpu.readU32(state.history), gpu.read(state.sums)]);
-  // Text drawn from them would look like any other; what went bad before stays bad in the keys and values, so the last logits tell.
-  if (bad > 0) throw new GpuFailure(`${bad} logits are NaN or infinity while answers are written`);
-  rows.forEach((row, b) => {
-    const to = Math.min(row.ids.length + STEPS_PER_READBACK, maxNewTokens);
-    for (let i = row.ids.length; i < to; i++) row.ids.push(sampled[b * maxNewTokens + i]!);
-  });
 }
 
 /** One token for each of the first rows: a pass, a draw, and what the next pass reads. */

@@ -1,6 +1,6 @@
 // AdamW (Loshchilov & Hutter 2019) with clipping of the global norm, as PyTorch has them, over the adapter's whole arena.
 
-import { type Gpu, GpuFailure } from "../gpu/gpu.ts";
+import { type Gpu, NotFinite } from "../gpu/gpu.ts";
 import { bytesOf, type Tensor } from "../gpu/tensor.ts";
 import { adamw } from "../kernels/adamw.ts";
 import { sumOfSquares } from "../kernels/sum_of_squares.ts";
@@ -76,7 +76,7 @@ export class Optimizer {
     const [squares = 0, bad = 0] = read;
     if (bad > 0 || !Number.isFinite(squares)) return Number.NaN;
     const broken = state.find((_, i) => read[((i + 1) * SUMS_BYTES) / 4 + 1]! > 0);
-    if (broken) throw new GpuFailure(`${broken.name} holds NaN or infinity after update ${t}`); // no later update would heal it
+    if (broken) throw new NotFinite(`${broken.name} holds NaN or infinity after update ${t}`); // no later update would heal it
     this.steps = t;
     return Math.sqrt(squares);
   }

@@ -5,6 +5,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { InputError } from "../input_error.ts";
 import { type Checkpoint, rowsOf } from "../model/activations.ts";
 import { backward } from "../model/backward.ts";
+import { firstBadTensor } from "../model/first_bad.ts";
 import { forward } from "../model/forward.ts";
 import { headBackward, recordHead } from "../model/head.ts";
 import { type Adapter, readArena, writeArena } from "../model/lora.ts";
@@ -12,7 +13,6 @@ import type { Model } from "../model/model.ts";
 import { passSize, type TrainingPack } from "../model/pack.ts";
 import type { AdapterFile } from "../model/peft.ts";
 import { type ForwardWork, forwardWork } from "../model/work.ts";
-import { firstBadTensor } from "./first_bad.ts";
 import {
   allocateWorkspace,
   type CompletionLogps,

@@ -107,7 +107,9 @@ test("NaN in a weight while answers are written is a failure of the GPU: no text
   const { norm } = model;
   const before = await gpu.readU32(norm);
   gpu.write(norm, NAN);
-  await expect(write()).rejects.toThrow(/^\d+ logits are NaN or infinity while answers are written$/);
+  await expect(write()).rejects.toThrow(
+    /^\d+ logits are NaN or infinity while answers are written; first bad tensor: model\.norm\.weight \(read by rms_norm\)$/,
+  );
   gpu.write(norm, before);
   await write();
 });

@@ -5,7 +5,7 @@ import { Run } from "../../src/ap2o/run.ts";
 import { appendsOf } from "../../src/ap2o/run_files.ts";
 import type { Keeper } from "../../src/ap2o/run_state.ts";
 import type { Ask, AskOptions, Lesson, Written } from "../../src/ap2o/student.ts";
-import { GpuFailure } from "../../src/gpu/gpu.ts";
+import { GpuFailure, NotFinite } from "../../src/gpu/gpu.ts";
 import { InputError } from "../../src/input_error.ts";
 import { FakeJudge, FakeStudent, fakeClock, fakeConfig, fakeProblems } from "../ap2o/fakes.ts";
 
@@ -15,6 +15,7 @@ const config = fakeConfig({ exam_n: 6, evaluation_n: 3, quiz_n: 3, steps: 9, qui
 class Fragile extends FakeStudent {
   static calls = 0;
   static failAt: readonly number[] = [];
+  static failure = () => new GpuFailure("the GPU device was lost (unknown): test");
 
   constructor() {
     super({ gain: (step) => (step <= 6 ? 0.06 : -0.2) });
@@ -22,7 +23,7 @@ class Fragile extends FakeStudent {
 
   #call(): void {
     Fragile.calls += 1;
-    if (Fragile.failAt.includes(Fragile.calls)) throw new GpuFailure("the GPU device was lost (unknown): test");
+    if (Fragile.failAt.includes(Fragile.calls)) throw Fragile.failure();
   }
 
   override async *write(questions: readonly Ask[], options: AskOptions): AsyncGenerator<Written> {
@@ -97,4 +98,21 @@ test("lost again while it catches up, and again later: the same files", async ()
 test("lost three times within a minute: an InputError with advice", async () => {
   await expect(filesOf([20, 21, 22], 10)).rejects.toThrow(InputError);
   await expect(filesOf([20, 21, 22], 10)).rejects.toThrow(/^The GPU failed 3 times within a minute/);
+});
+
+const from = (first: number) => Array.from({ length: 500 }, (_, i) => first + i);
+
+test("a failure that comes again however long another device takes: it stops with advice; one that lets work through does not", async () => {
+  const sentence = /^The GPU failed 3 times without getting any further \(.*\): close what else uses it.*; nothing of the run is lost\.$/;
+  for (const call of [5, 45]) await expect(filesOf(from(call)), `from call ${call}`).rejects.toThrow(sentence);
+  const often = await filesOf([10, 20, 30, 40, 50, 60]);
+  expect(often.opened).toBe(7);
+  expect(often.files).toEqual(whole.files);
+});
+
+test("numbers that are none for the third time: the advice is another one", async () => {
+  Fragile.failure = () => new NotFinite("7 logits are NaN or infinity while answers are written; first bad tensor: model.norm.weight");
+  await expect(filesOf(from(5))).rejects.toThrow(
+    /model\.norm\.weight\): the model's files or the GPU's driver are at fault; take another dtype/,
+  );
 });
