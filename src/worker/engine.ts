@@ -1,47 +1,41 @@
-// The engine behind the protocol: opens the device, loads the embedded model, and runs the method as the page's commands say.
+// The engine behind the protocol: runs the method, and all else that the page's commands say.
 
 import * as v from "valibot";
 import { checkConfig, type RunConfig } from "../ap2o/config.ts";
 import { continuedStudent, type Engine, type EngineStudent, newStudent } from "../ap2o/engine_student.ts";
 import { LastingStudent } from "../ap2o/lasting_student.ts";
-import { LossLimit, MAX_LOSSES } from "../ap2o/loss_limit.ts";
 import { configOf, PRESETS } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
-import { type AdapterInfo, openDevice } from "../gpu/device.ts";
-import { Gpu } from "../gpu/gpu.ts";
+import type { AdapterInfo } from "../gpu/device.ts";
+import { GpuFailure } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
-import { readConfig } from "../model/config.ts";
-import { bytesFiles, type ModelFiles, readJson } from "../model/files.ts";
-import { freeModel, loadModel } from "../model/model.ts";
+import { bytesFiles } from "../model/files.ts";
 import { type AdapterFile, readAdapter, writeAdapter } from "../model/peft.ts";
-import { readTiles, tunedTiles, tuningKey } from "../model/tuner.ts";
+import { readTiles } from "../model/tuner.ts";
 import type { RunEvent } from "../records.ts";
 import { carefulKeeper, reasonOf } from "../storage/careful_keeper.ts";
 import { opfsFolder } from "../storage/opfs_folder.ts";
-import { problemsChecksum, type RunFile, RunShelf } from "../storage/run_shelf.ts";
+import { type KeptRun, problemsChecksum, type RunFile, RunShelf } from "../storage/run_shelf.ts";
 import { drifts, type RunHead, type RunKeeper, type StoredRun } from "../storage/run_store.ts";
-import { tileStore } from "../storage/tile_store.ts";
 import { readRunProblems } from "../tasks/formats.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
-import { PACK_TOKENS } from "../train/logps.ts";
-import { planMemory } from "../train/memory_plan.ts";
 import { kernelsChecksum } from "../train/references.ts";
+import { LastingEngine } from "./lasting_engine.ts";
 import { LastingJudge } from "./lasting_judge.ts";
 import { ModelSources } from "./model_sources.ts";
 import { type Command, type Event, type ModelDtype, type ModelSource, RUN_LOCK, type RunRequest } from "./protocol.ts";
 import { RunGate } from "./run_gate.ts";
-import { checkDriver, measureRates, Workbench } from "./workbench.ts";
+import { measureRates, Workbench } from "./workbench.ts";
 
-const EMBEDDED_MODEL = { id: "errata-demo", folder: "models/demo", problems: "problems/demo.jsonl" };
+const EMBEDDED_MODEL = { id: "errata-demo", problems: "problems/demo.jsonl" };
 
 /** Problems as a run's folder keeps them: written by Errata itself. */
 const ProblemsSchema = v.array(v.custom<Problem>((value) => typeof value === "object" && value !== null && "taskId" in value));
 
-const now = () => performance.now();
+const NO_SANDBOX = "The Python sandbox is not open: reload the page.";
 
-/** Tokens of a long prompt among small problems: the plan before loading does not know the problems yet. */
-const PLANNED_PROMPT = 128;
+const now = () => performance.now();
 
 type Send = (event: Event) => void;
 type OutFile = { path: string; bytes: Uint8Array };
@@ -62,31 +56,24 @@ interface Held {
 export class EngineDriver {
   readonly #send: Send;
   #base = "";
-  #engine: Engine | null = null;
+  readonly #engine: LastingEngine;
   #judge: LastingJudge | null = null;
   #held: Held | null = null;
   readonly #workbench = new Workbench();
   readonly #sources: ModelSources;
   /** A problem file that was picked; null: the embedded problems. */
   #problems: { name: string; bytes: Uint8Array } | null = null;
-  /** The model that is loaded, to be loaded again on another device. */
-  #loadedFrom: { source: ModelSource; dtype: ModelDtype; power: GPUPowerPreference } = {
-    source: { kind: "embedded" },
-    dtype: "f16",
-    power: "high-performance",
-  };
+  /** The embedded ones' file, once it was fetched: it needs no network another time. */
+  #embeddedProblems: Uint8Array | null = null;
   /** True while another model is on its way. */
   #loading = false;
-  /** The device was lost while no run went on, and none is open in its place. */
-  #lost = false;
-  readonly #idleLosses = new LossLimit();
-  /** The student of the latest run, on the device that is open. */
-  #student: EngineStudent | null = null;
-  #keeping: Promise<RunShelf> | null = null;
+  /** The student of the latest run, and the engine that it was made on. */
+  #student: { of: EngineStudent; on: Engine } | null = null;
 
   constructor(send: Send) {
     this.#send = send;
     this.#sources = new ModelSources(send);
+    this.#engine = new LastingEngine(send, this.#sources);
   }
 
   async handle(command: Command): Promise<void> {
@@ -95,14 +82,15 @@ export class EngineDriver {
       await this.#obey(command);
       this.#send({ type: "done", id });
     } catch (error) {
-      this.#send({ type: "failed", id, message: messageOf(error) });
+      this.#send({ type: "failed", id, message: sentenceOf(error) });
     }
   }
 
   async #obey(command: Command): Promise<void> {
     switch (command.type) {
       case "open":
-        return this.#open(command.base, command.power);
+        this.#base = command.base;
+        return this.#engine.open(command.base, command.power);
       case "load":
         return this.#load(command.source, command.dtype);
       case "cancelLoad":
@@ -159,61 +147,16 @@ export class EngineDriver {
     });
   }
 
-  async #open(base: string, power: GPUPowerPreference): Promise<void> {
-    this.#base = base;
-    this.#loadedFrom = { source: { kind: "embedded" }, dtype: "f16", power };
-    await this.#openDevice();
-  }
-
-  /** Opens a device and loads the model onto it; what was on the one before is given up. */
-  async #openDevice(): Promise<void> {
-    const { source, dtype, power } = this.#loadedFrom;
-    const { device, adapter } = await openDevice(power);
-    this.#send({ type: "device", device: adapter });
-    const gpu = new Gpu(device);
-    const before = this.#engine?.gpu;
-    if (before) gpu.tiles = before.tiles; // the same kernels as before
-    before?.destroy();
-    this.#lost = false;
-    device.lost.then(() => {
-      if (this.#engine?.gpu === gpu) void this.#reopenIdle();
-    });
-    if (!before && !gpu.software) await this.#chooseKernels(gpu, adapter); // a processor takes the defaults: compiling the candidates costs it seconds
-    await this.#loadModel(gpu, adapter, source, dtype);
-  }
-
-  async #chooseKernels(gpu: Gpu, adapter: AdapterInfo): Promise<void> {
-    const label = "Choosing kernels for this GPU";
-    this.#send({ type: "progress", label, done: 0, total: 1 });
-    gpu.tiles = await tunedTiles(gpu, tuningKey(adapter, navigator.userAgent), tileStore());
-    this.#send({ type: "progress", label, done: 1, total: 1 });
-  }
-
-  /** A device that is lost while no run goes on is replaced at once; a run sees to it itself. */
-  async #reopenIdle(): Promise<void> {
-    if (this.#held?.going) return;
-    this.#lost = true;
-    try {
-      if (this.#idleLosses.reachedAt(now()))
-        throw new InputError(`it was lost ${MAX_LOSSES} times within a minute: close what else uses it, then start again`);
-      await this.#openDevice();
-    } catch (error) {
-      const message = messageOf(error);
-      this.#send({
-        type: "failed",
-        id: null,
-        message: `The GPU was lost, and no other is open: ${message.replace(/\.$/, "")}. Else reload the page.`,
-      });
-    }
-  }
-
   async #load(source: ModelSource, dtype: ModelDtype): Promise<void> {
-    if (!this.#engine) throw new Error("No GPU is open: reload the page.");
     if (this.#held?.going) throw new InputError("A run is under way: stop it before loading another model.");
     this.#refuseWhileLoading();
     this.#loading = true;
     try {
-      await this.#replaceModel(this.#engine, source, dtype);
+      await this.#engine.replaceModel({ source, dtype });
+      this.#freeStudent();
+      this.#held = null;
+      this.#workbench.forgetAll();
+      this.#tellAdapters();
     } finally {
       this.#loading = false;
     }
@@ -223,50 +166,8 @@ export class EngineDriver {
     if (this.#loading) throw new InputError("A model is being loaded: wait until it is there, or break it off.");
   }
 
-  /** Another model in place of the one that is loaded; that one stays where the new one cannot be loaded. */
-  async #replaceModel(before: Engine, source: ModelSource, dtype: ModelDtype): Promise<void> {
-    const { gpu, model, device } = before;
-    await this.#loadModel(gpu, device, source, dtype);
-    this.#loadedFrom = { ...this.#loadedFrom, source: withoutToken(source), dtype };
-    this.#student?.free();
-    this.#student = null;
-    this.#held = null;
-    freeModel(gpu, model);
-    this.#workbench.forgetAll();
-    this.#tellAdapters();
-  }
-
   async #tellModels(): Promise<void> {
     this.#send({ type: "models", models: await this.#sources.list() });
-  }
-
-  async #loadModel(gpu: Gpu, device: AdapterInfo, source: ModelSource, dtype: ModelDtype): Promise<void> {
-    const files = await this.#sources.files(source, this.#base);
-    const name = source.kind === "embedded" ? "the embedded model" : files.id;
-    const onProgress = (done: number, total: number) =>
-      this.#send({ type: "progress", label: `Loading ${name}: ${done} of ${total} tensors`, done, total });
-    await this.#tellPlan(files, dtype);
-    const model = await loadModel(gpu, files, { dtype, onProgress });
-    this.#engine = { gpu, model, device };
-    const { id, parameters, config } = model;
-    const { vocabulary: vocabularySize, layers, contextLength } = config;
-    this.#send({ type: "model", model: { id, parameters, dtype: model.dtype, vocabularySize, layers, contextLength } });
-    const check = await checkDriver(this.#engine, files);
-    if (check) this.#send({ type: "checked", ...check });
-    if (source.kind === "remote") await this.#tellModels();
-  }
-
-  /** What the model and its training will take, before any of it is allocated. */
-  async #tellPlan(files: ModelFiles, dtype: ModelDtype): Promise<void> {
-    const json = await readJson(files, "config.json");
-    if (json === null) return; // loading says what is missing
-    const plan = planMemory(readConfig(json, `${files.id}/config.json`), {
-      dtype,
-      lora: PRESETS.demo,
-      training: { tokens: PACK_TOKENS, checkpoint: "all" },
-      sampling: { batch: 64, longestPrompt: PLANNED_PROMPT, maxNewTokens: PRESETS.demo.max_new_tokens },
-    });
-    this.#send({ type: "planned", plan: { ...plan } });
   }
 
   async #start({ preset, method, seed, overrides, from }: RunRequest): Promise<void> {
@@ -276,7 +177,7 @@ export class EngineDriver {
     await this.#alone(async () => {
       const { problems, warning } = await this.#loadProblems(config.split_seed);
       if (warning !== null) this.#send({ type: "warning", message: warning });
-      const head = await headOf(preset, config, problems, this.#loaded());
+      const head = await headOf(preset, config, problems, await this.#engine.another());
       const files = start && writeAdapter(start, this.#modelId());
       const keeper = await this.#tryToKeep(async (shelf) => {
         await shelf.sweep();
@@ -289,11 +190,11 @@ export class EngineDriver {
   /** Goes on with a kept run. Its events so far are told again, quickly, and then those to come. */
   async #goOn(id: string): Promise<void> {
     await this.#alone(async () => {
-      const shelf = await this.#shelf();
+      const shelf = await openShelf();
       const { stored, problems, start } = await shelf.open(id);
       if (!v.is(ProblemsSchema, problems))
         throw new InputError("The problems of this run are damaged, so that it cannot go on: delete it.");
-      const { gpu, model, device } = this.#loaded();
+      const { gpu, model, device } = await this.#engine.another();
       if (stored.head.model.sha256 !== model.sha256 || stored.head.model.dtype !== model.dtype) {
         const { id: name, dtype } = stored.head.model;
         throw new InputError(`This run was begun with the model ${name} (${dtype}): load that one, then go on.`);
@@ -310,15 +211,13 @@ export class EngineDriver {
 
   /** Does it while no other run goes on, in this tab or in another. */
   async #alone(work: () => Promise<void>): Promise<void> {
-    if (!this.#engine) throw new Error("No model is loaded: reload the page.");
-    if (!this.#judge) throw new Error("The Python sandbox is not open: reload the page.");
+    if (!this.#judge) throw new Error(NO_SANDBOX);
     if (this.#held?.going) throw new InputError("A run is under way: stop it before starting another.");
     this.#refuseWhileLoading();
     await navigator.locks
       .request(RUN_LOCK, { ifAvailable: true }, async (lock) => {
         if (!lock) throw new InputError("Another tab of this browser is training: wait until it is done, or stop it there.");
-        if (this.#lost) await this.#openDevice();
-        await work();
+        await this.#engine.hold(work);
       })
       .finally(() => this.#tellRuns()); // those that are left, now that this tab no longer trains
   }
@@ -331,70 +230,105 @@ export class EngineDriver {
     keeper: RunKeeper | null,
     past: StoredRun | null,
   ): Promise<void> {
-    const judge = this.#judge;
-    if (!judge) return;
-    const warn = (message: string) => this.#send({ type: "warning", message });
-    this.#student?.free();
-    this.#student = null;
-    const student = await LastingStudent.open({ open: () => this.#newStudent(config, start), told: warn, now });
-    const { preset } = head;
-    const kept = keeper ? { keeper: carefulKeeper(keeper, warn) } : {};
-    const run = new Run({ preset, config, problems, student, judge, now, ...kept, ...(past && { past }) });
-    const gate = new RunGate((state) => this.#send({ type: "state", state }));
-    this.#held = { run, gate, id: head.id, texts: new Map(), going: true };
-    await this.#pull(this.#held).finally(() => keeper?.close());
+    try {
+      this.#held = await this.#prepare(head, config, problems, start, keeper, past);
+      await this.#pull(this.#held);
+    } finally {
+      await this.#close(keeper);
+    }
+    const { run } = this.#held;
     if (run.finished && keeper) await this.#finish(this.#held);
     if (run.steps === 0) return;
     const { best, last, run: record } = await run.kept();
-    const name = `${config.method}, ${preset}, seed ${config.seed}`;
+    const name = `${config.method}, ${head.preset}, seed ${config.seed}`;
     if (record.bestStep !== run.steps) this.#workbench.keep(`${name}, last step`, last);
     this.#workbench.keep(name, best); // the latest is the one that the page asks
     this.#tellAdapters();
   }
 
-  /** A student on the engine; where that has one already, its device was lost. */
-  async #newStudent(config: RunConfig, start: AdapterFile | null): Promise<EngineStudent> {
-    if (this.#student) await this.#openDevice();
-    const engine = this.#loaded();
-    this.#student = start ? continuedStudent(engine, start) : newStudent(engine, config);
-    return this.#student;
+  async #prepare(
+    { id, preset }: RunHead,
+    config: RunConfig,
+    problems: readonly Problem[],
+    start: AdapterFile | null,
+    keeper: RunKeeper | null,
+    past: StoredRun | null,
+  ): Promise<Held> {
+    if (!this.#judge) throw new Error(NO_SANDBOX);
+    const told = (message: string) => this.#send({ type: "warning", message });
+    const unkept = (message: string) => this.#tellUnkept(message);
+    this.#freeStudent();
+    const student = await LastingStudent.open({ open: () => this.#newStudent(config, start), told, now });
+    const kept = keeper ? { keeper: carefulKeeper(keeper, unkept) } : {};
+    const run = new Run({ preset, config, problems, student, judge: this.#judge, now, ...kept, ...(past && { past }) });
+    const gate = new RunGate((state) => this.#send({ type: "state", state }));
+    return { run, gate, id, texts: new Map(), going: true };
   }
 
-  /** The runs that the browser keeps. @throws where it keeps nothing */
-  #shelf(): Promise<RunShelf> {
-    this.#keeping ??= opfsFolder("runs").then((folder) => new RunShelf(folder));
-    return this.#keeping;
+  #tellUnkept(message: string): void {
+    this.#send({ type: "warning", message });
+    this.#send({ type: "kept", kept: false });
+  }
+
+  /** A student on the engine: on another one where its last student's has failed. */
+  async #newStudent(config: RunConfig, start: AdapterFile | null): Promise<EngineStudent> {
+    const on = await this.#engine.another(this.#student?.on);
+    this.#student = { on, of: start ? continuedStudent(on, start) : newStudent(on, config) };
+    return this.#student.of;
+  }
+
+  #freeStudent(): void {
+    this.#student?.of.free();
+    this.#student = null;
   }
 
   async #tryToKeep(begin: (shelf: RunShelf) => Promise<RunKeeper>): Promise<RunKeeper | null> {
     try {
-      return await begin(await this.#shelf());
+      return await begin(await openShelf());
     } catch (error) {
-      this.#send({ type: "warning", message: `${reasonOf(error)} This run is not kept: it would be lost with this tab.` });
+      this.#tellUnkept(`${reasonOf(error)} This run is not kept: it would be lost with this tab.`);
       return null;
+    }
+  }
+
+  /** The run's outcome stays what it is, also where its storage was cleared under way. */
+  async #close(keeper: RunKeeper | null): Promise<void> {
+    try {
+      await keeper?.close();
+    } catch (error) {
+      this.#send({ type: "warning", message: reasonOf(error) });
     }
   }
 
   async #finish(held: Held): Promise<void> {
     try {
-      await (await this.#shelf()).finish(held.id, await filesOf(held, this.#modelId()));
+      await (await openShelf()).finish(held.id, await filesOf(held, this.#modelId()));
+      this.#send({ type: "kept", kept: true }); // also what could not be kept on its way
     } catch (error) {
-      this.#send({ type: "warning", message: `${reasonOf(error)} The finished run's files are not kept: save them now.` });
+      this.#tellUnkept(`${reasonOf(error)} The finished run's files are not kept: save them now.`);
     }
   }
 
-  /** Where the browser keeps nothing, there are none. An unfinished run may be another tab's that is training: it is left alone. */
+  /** An unfinished run may be another tab's that is training: it is left alone. */
   async #tellRuns(): Promise<void> {
-    const runs = await this.#shelf().then(
-      (shelf) => shelf.list(),
-      () => [],
-    );
+    const runs = await this.#listRuns();
     const training = this.#held?.going || (await isTrainingElsewhere());
     this.#send({ type: "runs", runs: training ? runs.filter(({ finished }) => finished) : runs });
   }
 
+  /** Where the browser keeps nothing, there are none. */
+  async #listRuns(): Promise<KeptRun[]> {
+    const shelf = await openShelf().catch(() => null);
+    try {
+      return shelf ? await shelf.list() : [];
+    } catch (error) {
+      this.#send({ type: "notice", message: `The kept runs cannot be listed. ${reasonOf(error)}` });
+      return [];
+    }
+  }
+
   async #deleteRun(id: string): Promise<void> {
-    const shelf = await this.#shelf();
+    const shelf = await openShelf();
     const run = (await shelf.list()).find((kept) => kept.id === id);
     if (run && !run.finished && (this.#held?.going || (await isTrainingElsewhere()))) {
       throw new InputError("A run is under way: wait until it is done, or stop it, before an unfinished one is deleted.");
@@ -405,10 +339,8 @@ export class EngineDriver {
 
   async #loadProblems(splitSeed: number): Promise<{ problems: Problem[]; warning: string | null }> {
     if (this.#problems) return readRunProblems(this.#problems.bytes, this.#problems.name, splitSeed);
-    const response = await fetch(new URL(EMBEDDED_MODEL.problems, this.#base));
-    if (!response.ok)
-      throw new InputError(`${EMBEDDED_MODEL.problems}: the server answered ${response.status}; serve the page with its problems folder.`);
-    return readRunProblems(new Uint8Array(await response.arrayBuffer()), EMBEDDED_MODEL.problems, splitSeed);
+    this.#embeddedProblems ??= await fetchProblems(new URL(EMBEDDED_MODEL.problems, this.#base));
+    return readRunProblems(this.#embeddedProblems, EMBEDDED_MODEL.problems, splitSeed);
   }
 
   /** Takes a problem file for the runs to come; what was there stays where it does not parse. */
@@ -455,33 +387,32 @@ export class EngineDriver {
     return this.#held;
   }
 
-  #loaded(): Engine {
-    if (!this.#engine) throw new InputError("No model is loaded: wait until it is, or reload the page.");
-    return this.#engine;
-  }
-
   /** While a run goes on, other work is done between two of its events. */
   #between<T>(work: () => Promise<T>): Promise<T> {
     return this.#held?.going ? this.#held.gate.between(work) : work();
   }
 
+  #onEngine<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
+    return this.#between(() => this.#engine.use(work));
+  }
+
   async #generate({ id, prompt, adapter, ...options }: Extract<Command, { type: "generate" }>): Promise<void> {
-    const engine = this.#loaded();
-    this.#send({ type: "generated", id, ...(await this.#between(() => this.#workbench.write(engine, adapter, prompt, options))) });
+    const written = await this.#onEngine((engine) => this.#workbench.write(engine, adapter, prompt, options));
+    this.#send({ type: "generated", id, ...written });
   }
 
   async #score({ id, prompt, completion, adapter }: Extract<Command, { type: "score" }>): Promise<void> {
-    const engine = this.#loaded();
-    this.#send({ type: "scored", id, score: await this.#between(() => this.#workbench.score(engine, adapter, prompt, completion)) });
+    const score = await this.#onEngine((engine) => this.#workbench.score(engine, adapter, prompt, completion));
+    this.#send({ type: "scored", id, score });
   }
 
   async #measure(id: number): Promise<void> {
-    const engine = this.#loaded();
-    this.#send({ type: "measured", id, rates: await this.#between(() => measureRates(engine)) });
+    this.#send({ type: "measured", id, rates: await this.#onEngine(measureRates) });
   }
 
   async #addAdapter(name: string, files: OutFile[]): Promise<void> {
-    this.#workbench.keep(name, await readAdapter(bytesFiles(name, files), this.#loaded().model.config));
+    const { model } = await this.#engine.another();
+    this.#workbench.keep(name, await readAdapter(bytesFiles(name, files), model.config));
     this.#tellAdapters();
   }
 
@@ -491,20 +422,33 @@ export class EngineDriver {
 
   /** While a run goes on, its weights are read between two of its events. */
   async #export(id: number, kept: string | null): Promise<void> {
-    if (kept !== null) return this.#send({ type: "exported", id, files: await (await this.#shelf()).files(kept) });
+    if (kept !== null) return this.#send({ type: "exported", id, files: await (await openShelf()).files(kept) });
     const held = this.#held;
     if (!held) throw new InputError("There is no run to export yet.");
     this.#send({ type: "exported", id, files: await this.#between(() => filesOf(held, this.#modelId())) });
   }
 
   #modelId(): string {
-    return this.#engine?.model.id ?? EMBEDDED_MODEL.id;
+    return this.#engine.latest?.model.id ?? EMBEDDED_MODEL.id;
   }
 }
 
-/** What was downloaded is found in the browser's store: the token is needed no more. */
-function withoutToken(source: ModelSource): ModelSource {
-  return source.kind === "remote" ? { ...source, token: null } : source;
+/** The runs that the browser keeps; opened for each use, since storage may be cleared in between. @throws where it keeps nothing */
+async function openShelf(): Promise<RunShelf> {
+  return new RunShelf(await opfsFolder("runs"));
+}
+
+async function fetchProblems(url: URL): Promise<Uint8Array> {
+  const response = await fetch(url).catch(() => null);
+  if (!response) throw new InputError(`${EMBEDDED_MODEL.problems} cannot be reached: check the connection, then start again.`);
+  if (!response.ok)
+    throw new InputError(`${EMBEDDED_MODEL.problems}: the server answered ${response.status}; serve the page with its problems folder.`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+function sentenceOf(error: unknown): string {
+  const failed = error instanceof GpuFailure;
+  return failed ? `The GPU failed (${error.message}): try again; where it fails again, close what else uses it.` : messageOf(error);
 }
 
 /** Whether this tab or another holds the lock. */

@@ -3,6 +3,7 @@ import { InputError } from "../input_error.ts";
 import type { ModelFiles } from "../model/files.ts";
 import { pickedFiles, urlFiles } from "../model/files.ts";
 import { GgufFolder } from "../model/gguf.ts";
+import { type ByteSource, bytesSource } from "../model/safetensors.ts";
 import { openBrowserModels } from "../storage/browser_models.ts";
 import type { DownloadProgress, ModelStore, StoredModel } from "../storage/model_store.ts";
 import { bytesText } from "../train/memory_plan.ts";
@@ -14,6 +15,8 @@ export class ModelSources {
   readonly #send: (event: Event) => void;
   #store: Promise<ModelStore> | null = null;
   #download: AbortController | null = null;
+  /** The embedded model's files, once they were asked for. */
+  #embedded: ModelFiles | null = null;
 
   constructor(send: (event: Event) => void) {
     this.#send = send;
@@ -26,7 +29,8 @@ export class ModelSources {
   async files(source: ModelSource, base: string): Promise<ModelFiles> {
     switch (source.kind) {
       case "embedded":
-        return urlFiles(EMBEDDED.id, new URL(EMBEDDED.folder, base).href);
+        this.#embedded ??= readOnce(urlFiles(EMBEDDED.id, new URL(EMBEDDED.folder, base).href));
+        return this.#embedded;
       case "files":
         return openPicked(source.name, source.files);
       case "remote":
@@ -69,6 +73,22 @@ export class ModelSources {
       this.#download = null;
     }
   }
+}
+
+/** The same files, kept in memory once they are read: small ones that are needed again where a device is lost, also offline. */
+function readOnce(files: ModelFiles): ModelFiles {
+  const known = new Map<string, ByteSource | null>();
+  const read = async (path: string) => {
+    const source = await files.open(path);
+    return source && bytesSource(path, await source.slice(0, source.size));
+  };
+  return {
+    id: files.id,
+    open: async (path) => {
+      if (!known.has(path)) known.set(path, await read(path));
+      return known.get(path) ?? null;
+    },
+  };
 }
 
 async function openPicked(name: string, files: readonly File[]): Promise<ModelFiles> {

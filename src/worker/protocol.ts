@@ -136,6 +136,8 @@ export type Event =
   | { type: "sandboxWanted" }
   /** A sentence worth telling that stops nothing. */
   | { type: "notice"; message: string }
+  /** Whether the browser keeps all of the run that is shown; it does unless this says otherwise. */
+  | { type: "kept"; kept: boolean }
   | { type: "adapters"; adapters: KeptAdapter[] }
   | { type: "runs"; runs: KeptRun[] }
   | { type: "scored"; id: number; score: Score }
