@@ -16,6 +16,13 @@ export interface ExportKind {
   includes(path: string): boolean;
 }
 
+export const WHOLE_RUN: ExportKind = {
+  name: "Whole run",
+  purpose: "one zip that another Errata opens: drop it on the page",
+  fileName: "errata-run.zip",
+  includes: () => true,
+};
+
 export const EXPORTS: readonly ExportKind[] = [
   {
     name: "Adapter",
@@ -35,12 +42,7 @@ export const EXPORTS: readonly ExportKind[] = [
     fileName: "samples.jsonl",
     includes: (path) => path === "samples.jsonl",
   },
-  {
-    name: "Whole run",
-    purpose: "one zip that another Errata opens: drop it on the page",
-    fileName: "errata-run.zip",
-    includes: () => true,
-  },
+  WHOLE_RUN,
 ];
 
 /**

@@ -1,7 +1,7 @@
 // Runs that the browser keeps: the offer to go on with one that was cut short, and the list of all.
 import { messageOf } from "../input_error.ts";
 import type { KeptRun } from "../worker/protocol.ts";
-import { download, EXPORTS, exportContent } from "./exports.ts";
+import { download, exportContent, WHOLE_RUN } from "./exports.ts";
 import { useSession } from "./session.ts";
 
 function nameOf({ method, preset, seed, started }: KeptRun): string {
@@ -38,9 +38,8 @@ export function KeptRuns() {
   const session = useSession();
   const runs = session.kept.value;
   const save = async (run: KeptRun) => {
-    const whole = EXPORTS.find(({ name }) => name === "Whole run");
     try {
-      if (whole) download(whole.fileName, exportContent(whole, await session.keptFiles(run)));
+      download(WHOLE_RUN.fileName, exportContent(WHOLE_RUN, await session.keptFiles(run)));
     } catch (error) {
       session.notice.value = messageOf(error);
     }

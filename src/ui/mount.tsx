@@ -11,7 +11,7 @@ import { type KeyAction, keyAction } from "./keys.ts";
 import { openFiles } from "./open_files.ts";
 import { FIRST_RECORDING } from "./recorded/recordings.ts";
 import { Session, SessionProvider, type Surroundings } from "./session.ts";
-import { watchTab } from "./tab_life.ts";
+import { askBeforeLeaving, watchTab } from "./tab_life.ts";
 import { readConfig } from "./url_config.ts";
 import "uplot/dist/uPlot.min.css";
 import "./style/tokens.css";
@@ -76,12 +76,6 @@ function takeDrops(session: Session): void {
     event.preventDefault();
     delete root.dataset.drop;
     if (event.dataTransfer) await openFiles(session, await filesOfDrop(event.dataTransfer));
-  });
-}
-
-function askBeforeLeaving(session: Session): void {
-  window.addEventListener("beforeunload", (event) => {
-    if (session.busy.value) event.preventDefault();
   });
 }
 

@@ -83,6 +83,10 @@ export class Session {
   /** Read aloud by screen readers. */
   readonly announcement = signal("");
   readonly busy = computed(() => this.state.value === "running" || this.state.value === "paused");
+  /** A run of this tab that the browser does not keep, and whose files were not saved since it ended. */
+  readonly unsaved = signal(false);
+  /** Whether something is lost, or at least breaks off, with this tab. */
+  readonly holdsWork = computed(() => this.busy.value || this.unsaved.value);
   readonly board: Board;
   readonly screening: Screening;
   readonly tabs: OtherTabs;
@@ -91,6 +95,8 @@ export class Session {
   /** The run under way, until it is over. */
   private going: Promise<void> | null = null;
   private sandbox: Promise<void> | null = null;
+  /** Whether other tabs were told of the run under way. */
+  private introduced = false;
   private shelved = 0;
 
   constructor(surroundings: Surroundings, config: PageConfig) {
@@ -235,6 +241,8 @@ export class Session {
     this.tabs.leave();
     this.clear(this.config.value);
     this.notice.value = null;
+    this.unsaved.value = false;
+    this.introduced = false;
     this.source.value = "live";
     this.state.value = "running";
     this.going = this.runToItsEnd(request);
@@ -259,6 +267,7 @@ export class Session {
     this.tabs.leave();
     this.clear(this.config.value);
     this.source.value = "none";
+    this.unsaved.value = false;
     if (this.state.value === "finished") this.state.value = "ready";
   }
 
@@ -286,6 +295,11 @@ export class Session {
   async exportFiles(): ReturnType<EngineClient["exportFiles"]> {
     const player = this.screening.player.value;
     return player ? [...player.archive.files].map(([path, bytes]) => ({ path, bytes })) : this.engine.exportFiles();
+  }
+
+  /** All files of the run that is shown were saved; what it does from here on is not. */
+  markSaved(): void {
+    if (this.source.value === "live" && !this.busy.value) this.unsaved.value = false;
   }
 
   beginLesson(name: LessonName): void {
@@ -366,6 +380,9 @@ export class Session {
       case "runs":
         this.kept.value = event.runs;
         return;
+      case "kept":
+        this.unsaved.value = !event.kept;
+        return;
       case "done":
       case "generated":
       case "exported":
@@ -383,8 +400,10 @@ export class Session {
     if (state === "finished") this.finish();
     else if (state !== "idle") this.state.value = state;
     if (state === "paused") this.announcement.value = "Paused.";
-    if (state === "running" && this.board.events.length === 0) this.tabs.tellBegin();
-    else if (state !== "idle") this.tabs.tellState(state);
+    if (state === "running" && !this.introduced) {
+      this.introduced = true;
+      this.tabs.tellBegin();
+    } else if (state !== "idle") this.tabs.tellState(state);
   }
 
   private finish(): void {

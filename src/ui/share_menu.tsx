@@ -2,7 +2,7 @@ import { useRef } from "preact/hooks";
 import { countOf } from "../counts.ts";
 import { messageOf } from "../input_error.ts";
 import { eventFile, eventFileName, scalarsOf } from "../tensorboard.ts";
-import { csvOf, download, EXPORTS, type ExportKind, exportContent, metricsCsv } from "./exports.ts";
+import { csvOf, download, EXPORTS, type ExportKind, exportContent, metricsCsv, WHOLE_RUN } from "./exports.ts";
 import { openZip } from "./open_files.ts";
 import { type Session, useSession } from "./session.ts";
 
@@ -13,6 +13,7 @@ function tell(session: Session, error: unknown): void {
 async function save(session: Session, kind: ExportKind): Promise<void> {
   try {
     download(kind.fileName, exportContent(kind, await session.exportFiles()));
+    if (kind === WHOLE_RUN) session.markSaved();
   } catch (error) {
     tell(session, error);
   }

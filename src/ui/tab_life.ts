@@ -26,6 +26,13 @@ export function watchTab(session: Session): void {
   keepScreenOn(session);
 }
 
+/** Asks before a tab is closed or reloaded that would lose something. */
+export function askBeforeLeaving(session: Pick<Session, "holdsWork">): void {
+  window.addEventListener("beforeunload", (event) => {
+    if (session.holdsWork.value) event.preventDefault();
+  });
+}
+
 /** A laptop that dims in the middle of a run stops it. Browsers take the lock back when the tab is hidden. */
 function keepScreenOn(session: Session): void {
   let lock: WakeLockSentinel | null = null;

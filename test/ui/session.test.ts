@@ -247,6 +247,23 @@ describe("a session", () => {
     await reach(session, "finished");
   });
 
+  test("holds what the browser does not keep until it was saved after the run's end, or another run begins", async () => {
+    const { session, tell } = openSession("", { steps: 2 });
+    await session.open();
+    expect(session.holdsWork.value).toBe(false);
+    const running = session.start();
+    expect(session.holdsWork.value).toBe(true);
+    tell({ type: "kept", kept: false });
+    session.markSaved(); // too early: the run goes on
+    await running;
+    expect([session.busy.value, session.holdsWork.value]).toEqual([false, true]);
+    session.markSaved();
+    expect(session.holdsWork.value).toBe(false);
+    tell({ type: "kept", kept: false });
+    await session.start();
+    expect(session.holdsWork.value).toBe(false);
+  });
+
   test("starts again with an empty run", async () => {
     const { session } = openSession("", { steps: 2 });
     await session.open();
