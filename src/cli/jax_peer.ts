@@ -2,7 +2,7 @@
 
 import type { GemmPeer, GemmShape } from "../bench/gemm.ts";
 import { medianSeconds } from "../bench/timing.ts";
-import { showDawnAsBrowsersDo } from "../gpu/device.ts";
+import { showDawnAsBrowsersDo, waitRestfully } from "../gpu/device.ts";
 import { InputError } from "../input_error.ts";
 
 /** Opens jax-js on the adapter that Dawn has given the engine. */
@@ -28,7 +28,7 @@ export async function openJaxPeer(): Promise<GemmPeer> {
       const product = direction === "forward" ? forward : backward;
       const seconds = await medianSeconds(async (repeats) => {
         const products = Array.from({ length: repeats }, () => product(x.ref, w.ref)); // what nobody waits for is never computed
-        await Promise.all(products.map((y) => y.blockUntilReady()));
+        await waitRestfully(Promise.all(products.map((y) => y.blockUntilReady()))); // as the engine waits
         for (const y of products) y.dispose();
       });
       x.dispose();

@@ -35,11 +35,38 @@ export async function openDevice(power: GPUPowerPreference = "high-performance")
   return { device, adapter: { vendor, architecture, description, limits: requiredLimits, features: [...adapter.features].sort() } };
 }
 
+/** Between two questions whether the GPU is done. */
+const REST_MS = 0.2;
+
+/**
+ * Waits for something of the GPU. Dawn under Node asks without pause whether it is done, on a core that an adapter which computes on the
+ * processor needs: between two questions this thread sleeps.
+ */
+export async function waitRestfully<T>(pending: Promise<T>): Promise<T> {
+  if (!inNode()) return pending;
+  const bell = new Int32Array(new SharedArrayBuffer(4)); // never rung
+  let waiting = true;
+  const rest = () => {
+    if (!waiting) return;
+    Atomics.wait(bell, 0, 0, REST_MS);
+    setImmediate(rest);
+  };
+  setImmediate(rest);
+  try {
+    return await pending;
+  } finally {
+    waiting = false;
+  }
+}
+
+const inNode = (): boolean => typeof process !== "undefined" && process.versions?.node !== undefined;
+
 async function requestAdapter(powerPreference: GPUPowerPreference): Promise<GPUAdapter> {
-  const inNode = typeof process !== "undefined" && process.versions?.node !== undefined;
-  const adapter = inNode ? await requestDawnAdapter(powerPreference) : await globalThis.navigator.gpu?.requestAdapter({ powerPreference });
+  const adapter = inNode()
+    ? await requestDawnAdapter(powerPreference)
+    : await globalThis.navigator.gpu?.requestAdapter({ powerPreference });
   if (adapter) return adapter;
-  if (inNode) {
+  if (inNode()) {
     throw new Error(
       "No WebGPU adapter: install a Vulkan driver (or a Chromium, whose SwiftShader serves), or set VK_DRIVER_FILES to a driver's ICD file.",
     );

@@ -1,5 +1,6 @@
 // The WebGPU layer: memory, pipelines, dispatches, readback. Knows nothing of models.
 import { messageOf } from "../input_error.ts";
+import { waitRestfully } from "./device.ts";
 import { shaders } from "./shaders.ts";
 import { readSignature, type Signature } from "./signature.ts";
 import { bytesOf, type Dtype, numel, type Tensor } from "./tensor.ts";
@@ -250,7 +251,7 @@ export class Gpu {
       this.#copy(tensor, { ...tensor, buffer: staging, offset: 0 }, tensor.bytes);
       this.#encoder?.copyBufferToBuffer(this.#canary, 0, staging, tensor.bytes, 4);
       this.submit();
-      await staging.mapAsync(GPUMapMode.READ, 0, tensor.bytes + 4);
+      await this.#wait(staging.mapAsync(GPUMapMode.READ, 0, tensor.bytes + 4));
       await this.#throwFailure();
       this.#measureRate();
       const bytes = staging.getMappedRange(0, tensor.bytes + 4).slice(0);
@@ -264,6 +265,11 @@ export class Gpu {
       await this.#throwFailure();
       throw error instanceof GpuFailure ? error : new GpuFailure(`the readback of ${tensor.name} failed: ${messageOf(error)}`);
     }
+  }
+
+  /** An adapter that computes on the processor gets all of it meanwhile. */
+  #wait<T>(pending: Promise<T>): Promise<T> {
+    return this.software ? waitRestfully(pending) : pending;
   }
 
   /** A buffer to read back through: one that is free and large enough, or a new one. */
@@ -407,7 +413,7 @@ export class Gpu {
       });
       if (!this.#kernels.has(key)) this.#keepKernel(key, { pipeline, layout, signature });
     };
-    await Promise.all([...missing].map(([key, { name, dispatch }]) => make(key, name, dispatch)));
+    await this.#wait(Promise.all([...missing].map(([key, { name, dispatch }]) => make(key, name, dispatch))));
   }
 
   /** Operations of all that `record` would run, as `counters.flops` counts them. Nothing is run, copied or written. */
