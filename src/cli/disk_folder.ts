@@ -1,9 +1,9 @@
 // A folder on disk, as storage needs it. Calls are synchronous inside: what is written is in the order in which it was asked for.
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import type { Folder, Log, StoredFile } from "../storage/folder.ts";
 import { intoSentence } from "./out_folder.ts";
-import { writeAll, writeWhole } from "./write_whole.ts";
+import { flushFolder, makeFolder, writeAll, writeWhole } from "./write_whole.ts";
 
 /** The folder at `path`, which need not be there yet. */
 export function diskFolder(path: string): Folder {
@@ -25,8 +25,9 @@ function filesBelow(path: string): StoredFile[] {
 }
 
 function openLog(folder: string, path: string, keep: number): Log {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const file = openSync(path, existsSync(path) ? "r+" : "w");
+  flushFolder(dirname(path));
   ftruncateSync(file, keep);
   let end = keep;
   return {

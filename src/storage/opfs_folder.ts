@@ -90,7 +90,11 @@ async function openLog(folder: FileSystemDirectoryHandle, path: string, keep: nu
   let end = keep;
   return {
     append: async (bytes) => {
-      for (let done = 0; done < bytes.length; ) done += file.write(bytes.subarray(done), { at: end + done });
+      for (let done = 0; done < bytes.length; ) {
+        const taken = file.write(bytes.subarray(done), { at: end + done });
+        if (taken === 0) throw new DOMException(`${path}: no byte more is taken.`, "QuotaExceededError"); // some browsers say it so
+        done += taken;
+      }
       end += bytes.length;
     },
     flush: async () => file.flush(),

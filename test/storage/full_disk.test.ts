@@ -1,0 +1,102 @@
+// Places that are nearly full take a part of a write, or nothing, without an error; and names that a power cut may not take.
+import type * as fs from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { diskFolder } from "../../src/cli/disk_folder.ts";
+import { writeWhole } from "../../src/cli/write_whole.ts";
+import { InputError } from "../../src/input_error.ts";
+import { reasonOf } from "../../src/storage/careful_keeper.ts";
+import { opfsFolder } from "../../src/storage/opfs_folder.ts";
+
+/** What the disk still takes; every call takes at most half of what it is given. */
+let room = Number.POSITIVE_INFINITY;
+/** The calls that change names or make them last, by what they were about. */
+let calls: string[] = [];
+
+vi.mock("node:fs", async (original) => {
+  const real = await original<typeof fs>();
+  const opened = new Map<number, string>();
+  return {
+    ...real,
+    openSync: (path: string, flags: string) => {
+      const file = real.openSync(path, flags);
+      opened.set(file, path);
+      return file;
+    },
+    fsyncSync: (file: number) => {
+      calls.push(`flush ${opened.get(file)}`);
+      real.fsyncSync(file);
+    },
+    renameSync: (from: string, to: string) => {
+      calls.push(`rename ${to}`);
+      real.renameSync(from, to);
+    },
+    writeSync: (file: number, bytes: Uint8Array, offset: number, length: number, position: number) => {
+      const taken = Math.min(Math.ceil(length / 2), room);
+      room -= taken;
+      return taken === 0 ? 0 : real.writeSync(file, bytes, offset, taken, position);
+    },
+  };
+});
+
+const text = (value: string) => new TextEncoder().encode(value);
+let place = "";
+beforeEach(() => {
+  place = mkdtempSync(join(tmpdir(), "errata-full-"));
+  room = Number.POSITIVE_INFINITY;
+  calls = [];
+});
+afterEach(() => rmSync(place, { recursive: true }));
+
+describe("a disk", () => {
+  test("that takes a part at a time gets all; one that takes no more is told, and the file before stays", async () => {
+    const folder = diskFolder(place);
+    await folder.write("a", text("before"));
+    const log = await folder.openLog("log", 0);
+    await log.append(text("0123456789"));
+    room = 4;
+    await expect(folder.write("a", text("afterwards"))).rejects.toThrow(InputError);
+    room = 4;
+    await expect(log.append(text("abcdefgh"))).rejects.toThrow(`${place} cannot be written: the disk is full`);
+    await log.close();
+    expect(readFileSync(join(place, "a"), "utf8")).toBe("before");
+    expect(existsSync(join(place, "a.part"))).toBe(false);
+    expect(readFileSync(join(place, "log"), "utf8").slice(0, 10)).toBe("0123456789");
+  });
+
+  test.skipIf(process.platform === "win32")("is told to keep the bytes before the name, then the name, and the folders' names", () => {
+    const path = join(place, "one", "two", "a");
+    writeWhole(path, "text");
+    expect(calls).toEqual([
+      `flush ${join(place, "one")}`,
+      `flush ${place}`,
+      `flush ${path}.part`,
+      `rename ${path}`,
+      `flush ${join(place, "one", "two")}`,
+    ]);
+  });
+});
+
+test("a browser's storage that takes no byte more ends the append, as a full one", async () => {
+  let left = 6;
+  const handle = {
+    truncate() {},
+    write: (bytes: Uint8Array) => {
+      const taken = Math.min(bytes.length, left, 4);
+      left -= taken;
+      return taken;
+    },
+  };
+  const directory = {
+    getDirectoryHandle: async () => directory,
+    getFileHandle: async () => ({ createSyncAccessHandle: async () => handle }),
+  };
+  vi.stubGlobal("navigator", { storage: { getDirectory: async () => directory } });
+  const log = await (await opfsFolder("runs")).openLog("run/journal", 0);
+  await log.append(text("12345"));
+  const failed = await log.append(text("123")).catch((error: unknown) => error);
+  expect(reasonOf(failed)).toMatch(/^The browser's storage is full/);
+  vi.unstubAllGlobals();
+});
