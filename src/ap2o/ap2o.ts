@@ -46,7 +46,7 @@ export function ap2o(problems: readonly NotebookProblem[], options: Ap2oOptions)
       probability: rejected.probability,
     };
   };
-  return { pairsPerEpoch: problems.length, pairAt };
+  return { pairsPerEpoch: problems.length, epochs, pairAt };
 }
 
 /** The notebook's order for low to high (and for the reference, which mirrors the window instead), else its descending twin. */

@@ -6,7 +6,7 @@ import { PROMPT_STYLES } from "../tasks/prompt.ts";
 import { type LossType, OBJECTIVES } from "../train/objectives.ts";
 import { SCHEDULES } from "../train/schedule.ts";
 import { DIFF_UNITS } from "./focal_diff.ts";
-import { METHODS } from "./methods.ts";
+import { hasWindows, METHODS, PAIRS_PER_EPOCH } from "./methods.ts";
 
 const LOSS_TYPES = Object.keys(OBJECTIVES) as LossType[];
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -48,9 +48,11 @@ const ConfigSchema = v.strictObject({
   steps: countOrAll,
   /** Stops after so many quizzes in a row without a better one; 0 = never. */
   early_stop_quizzes: countOrAll,
-  /** Epochs of one pair per problem, where `steps` is 0. */
+  /** Epochs of one pair per problem, where `steps` is 0; of whole windows in any case. */
   epochs: count,
-  /** Pairs per optimiser step. */
+  /** AP2O: pairs of a problem in an epoch, 1 or all of its window ("window"); `steps`, where it is not 0, then ends a run early. (1 in files that lack it.) */
+  pairs_per_epoch: v.optional(v.picklist(PAIRS_PER_EPOCH), 1),
+  /** Pairs per optimiser step; beside each of a whole window's one that is replayed, once a quiz has found errors. */
   batch_size: count,
   loss_type: v.picklist(LOSS_TYPES),
   beta: positive,
@@ -97,11 +99,15 @@ export function checkConfig(config: Readonly<Record<string, unknown>>): RunConfi
 
 /** What is wrong only together. */
 function checkTogether(config: RunConfig): RunConfig {
-  const { method, loss_type, shuffle_verdicts, focal_sides, rpo_alpha } = config;
+  const { method, rule, loss_type, shuffle_verdicts, focal_sides, rpo_alpha, pairs_per_epoch } = config;
   if ((method === "sft") !== (loss_type === "sft"))
     throw new InputError(`loss_type: ${loss_type} does not go with the method ${method}; sft goes with sft alone.`);
   if (method === "iterpref" && shuffle_verdicts)
     throw new InputError("shuffle_verdicts: not with iterpref, whose repaired answers would still have their true verdicts.");
+  if (pairs_per_epoch === "window" && !hasWindows(method))
+    throw new InputError(`pairs_per_epoch: ${method} has no windows; window goes with the methods of AP2O alone.`);
+  if (pairs_per_epoch === "window" && rule === "reference")
+    throw new InputError("pairs_per_epoch: not window by rule reference, as the public code draws one pair per problem and epoch; take 1.");
   if (focal_sides === "both" && rpo_alpha > 0)
     throw new InputError("rpo_alpha: not with focal_sides both, as the SFT term needs all of the chosen answer; take 0, or rejected.");
   return config;

@@ -25,6 +25,8 @@ export interface PairDraw {
   probability: number;
   /** IterPref: how the pair was made. */
   origin?: "codeflow" | "fallback";
+  /** Its number, where that is not the one that it was asked for by. */
+  pair?: number;
 }
 
 /** What a draw may depend on besides its number. */
@@ -37,8 +39,13 @@ export interface Moment {
 
 export interface Curriculum {
   readonly pairsPerEpoch: number;
+  /** How many epochs the windows take from one end of the failed answers to the other; absent where there are none. */
+  readonly epochs?: number;
   /** Pair number `index`, from 0. */
   pairAt(index: number, moment: Moment): PairDraw;
+  /** Whole windows: how many pairs there are in all, and what is replayed beside pair `index`, or null. */
+  readonly turns?: number;
+  replayAt?(index: number, moment: Moment): PairDraw | null;
 }
 
 /**

@@ -9,6 +9,7 @@ import { dpo } from "./dpo.ts";
 import { dynDpo } from "./dyn_dpo.ts";
 import type { Order, Rule } from "./notebook.ts";
 import { sft } from "./sft.ts";
+import { turnsByEpoch, wholeWindows } from "./whole_windows.ts";
 
 export const METHODS = [
   "ap2o-h2l",
@@ -23,22 +24,32 @@ export const METHODS = [
 ] as const;
 export type Method = (typeof METHODS)[number];
 
+/** 1: one pair per problem and epoch (the code). window: every failed answer of the window once (the paper's figure 1). */
+export const PAIRS_PER_EPOCH = [1, "window"] as const;
+export type PairsPerEpoch = (typeof PAIRS_PER_EPOCH)[number];
+
 export interface CurriculumOptions {
   seed: number;
   rule: Rule;
-  /** Pairs that the whole run draws: with the number of problems it gives AP2O's epochs. */
+  /** Pairs that the whole run draws: with the number of problems it gives AP2O's epochs, where a problem has one pair in each. */
   totalPairs: number;
+  /** AP2O: one pair per problem and epoch, or the whole window in each of so many epochs. */
+  pairs_per_epoch: PairsPerEpoch;
+  epochs: number;
 }
 
 /** The data of `method` from the exam's notebook, which must hold at least one problem. (IterPref makes its own pairs: iterpref.ts.) */
 export function curriculumOf(
   method: Exclude<Method, "iterpref">,
   notebook: Notebook,
-  { seed, rule, totalPairs }: CurriculumOptions,
+  { seed, rule, totalPairs, pairs_per_epoch, epochs }: CurriculumOptions,
 ): Curriculum {
   const { problems } = notebook;
-  const progressive = (order: Order, replay: boolean) =>
-    ap2o(problems, { seed, rule, order, replay, epochs: epochsOf(totalPairs, problems.length), countsOf: countsFor(notebook) });
+  const progressive = (order: Order, replay: boolean) => {
+    const options = { seed, order, replay, countsOf: countsFor(notebook) };
+    if (pairs_per_epoch === "window") return wholeWindows(problems, { ...options, epochs });
+    return ap2o(problems, { ...options, rule, epochs: epochsOf(totalPairs, problems.length) });
+  };
   switch (method) {
     case "ap2o-h2l":
       return progressive("high_to_low", true);
@@ -57,6 +68,11 @@ export function curriculumOf(
     case "sft":
       return sft(problems, seed);
   }
+}
+
+/** Whether the method slides windows over the failed answers. */
+export function hasWindows(method: Method): boolean {
+  return method.startsWith("ap2o-");
 }
 
 /** Whether the quiz's errors steer the draws. */
@@ -79,10 +95,18 @@ interface Length {
   readonly epochs: number;
   readonly batch_size: number;
   readonly quiz_steps: number;
+  readonly pairs_per_epoch: PairsPerEpoch;
 }
 
-/** Optimiser steps of a run: as many as asked for; else `epochs` of one pair per problem, or once over all pairs (DPO, Curri-DPO). */
-export function totalSteps({ method, steps, epochs, batch_size }: Length, { problems }: Notebook): number {
+/**
+ * Optimiser steps of a run: as many as asked for; else `epochs` of one pair per problem, or once over all pairs (DPO, Curri-DPO). Whole
+ * windows take as many as they take, and `steps` at most.
+ */
+export function totalSteps({ method, steps, epochs, batch_size, pairs_per_epoch }: Length, { problems }: Notebook): number {
+  if (pairs_per_epoch === "window") {
+    const turns = turnsByEpoch(problems, epochs).reduce((sum, size) => sum + size, 0);
+    return Math.min(Math.ceil(turns / batch_size), steps || Number.POSITIVE_INFINITY);
+  }
   if (steps > 0) return steps;
   const pairs = isStatic(method)
     ? problems.reduce((sum, { passed, failed }) => sum + passed.length * failed.length, 0)

@@ -28,6 +28,7 @@ const demo: Preset = {
   steps: 100, // the quiz still rises at the end, but slowly
   early_stop_quizzes: 0, // off: the schedule ends the run
   epochs: 1, // not used: steps decides
+  pairs_per_epoch: 1, // the code's
   batch_size: 8, // 16 sequences a step: a second on a software adapter
   loss_type: "sigmoid", // the paper's objective
   beta: 0.1, // the paper's

@@ -71,6 +71,8 @@ export class Run {
   #notebook: Notebook | null = null;
   #totalSteps = 0;
   #steps = 0;
+  /** Epochs that the windows slide over; null where there are none. */
+  #epochs: number | null = null;
   /** Of the steps so far. */
   readonly #metrics: StepMetrics[] = [];
   readonly #losses: number[] = [];
@@ -229,7 +231,13 @@ export class Run {
     const { config, student, now } = this.#inputs;
     this.#totalSteps = totalSteps(config, notebook);
     const curriculum = yield* this.#curriculum(notebook, exam);
+    this.#epochs = curriculum.epochs ?? null;
     const betweenQuizzes = quizSteps(config, curriculum.pairsPerEpoch);
+    if (curriculum.turns !== undefined && curriculum.turns > this.#totalSteps * config.batch_size) {
+      const whole = Math.ceil(curriculum.turns / config.batch_size);
+      const message = `steps ${config.steps} ends the run before the windows have gone through all failed answers, which takes ${whole} steps: set steps=0.`;
+      yield { type: "warning", message };
+    }
     const answers = new Map([...exam.flat(), ...this.#repaired()].map((answer) => [`${answer.task_id} ${answer.sample_index}`, answer]));
     student.begin(config, this.#totalSteps, this.#references());
     this.#untrained = await student.weights();
@@ -357,9 +365,12 @@ export class Run {
   #drawPairs(step: number, curriculum: Curriculum, quizErrors: Counts | null, answers: ReadonlyMap<string, Answer>): Preference[] {
     const { config } = this.#inputs;
     const batchStart = (step - 1) * config.batch_size;
-    return Array.from({ length: config.batch_size }, (_, i) => {
-      const draw = curriculum.pairAt(batchStart + i, { batchStart, quizErrors });
-      return this.#preference(step, batchStart + i, draw, answers);
+    const size = Math.min(config.batch_size, (curriculum.turns ?? Number.POSITIVE_INFINITY) - batchStart);
+    const moment = { batchStart, quizErrors };
+    return Array.from({ length: size }, (_, i) => batchStart + i).flatMap((index) => {
+      const replayed = curriculum.replayAt?.(index, moment) ?? null;
+      const draws = [curriculum.pairAt(index, moment), ...(replayed ? [replayed] : [])];
+      return draws.map((draw) => this.#preference(step, draw.pair ?? index, draw, answers));
     });
   }
 
@@ -517,6 +528,7 @@ export class Run {
       ...(this.#codeflow && { codeflow: this.#codeflow }),
       steps: this.#steps,
       totalSteps: this.#totalSteps,
+      ...(this.#epochs !== null && { epochs: this.#epochs }),
       finished: this.finished,
       pairs: this.#pairs,
       tokens: this.#tokens,

@@ -153,13 +153,20 @@ export function checkRun(files) {
   // The pairs.
   const preferences = lines("preferences.jsonl");
   same("steps", lines("metrics.jsonl").length, run.steps);
-  same("pairs", preferences.length, run.steps * config.batch_size);
+  const whole = config.pairs_per_epoch === "window" ? wholeWindowRows({ notebook, config, method, seed, quizzes, steps: run.steps }) : null;
+  same("pairs", preferences.length, whole ? whole.length : run.steps * config.batch_size);
   const tried = new Map([...exam.values(), ...byTask("repair").values()].flat().map((row) => [`${row.task_id} ${row.sample_index}`, row]));
-  const expected = drawsOf({ notebook, config, method, seed, quizzes, totalSteps: run.totalSteps });
+  const expected = whole
+    ? (/** @type {number} */ index) => whole[index] ?? {}
+    : drawsOf({ notebook, config, method, seed, quizzes, totalSteps: run.totalSteps });
+  if (method.startsWith("ap2o")) {
+    const windows = whole ? config.epochs : Math.max(1, Math.ceil((run.totalSteps * config.batch_size) / notebook.problems.length));
+    same("epochs", run.epochs, windows);
+  }
   preferences.forEach((pair, index) => {
     const where = `pair ${index}`;
-    same(`${where} step`, pair.step, Math.floor(index / config.batch_size) + 1);
-    same(`${where} number and seed`, [pair.pair, pair.seed], [index, seed]);
+    if (!whole) same(`${where} step`, pair.step, Math.floor(index / config.batch_size) + 1);
+    same(`${where} number and seed`, [pair.pair, pair.seed], [whole ? whole[index]?.pair : index, seed]);
     const chosen = tried.get(`${pair.task_id} ${pair.chosen_index}`);
     same(`${where} chosen text`, pair.chosen, chosen?.completion);
     if (!config.shuffle_verdicts) same(`${where} chosen verdict`, [chosen?.verdict, chosen?.ended === "length"], ["pass", false]);
@@ -270,7 +277,7 @@ function drawsOf({ notebook, config, method, seed, quizzes, totalSteps }) {
         probability: 1 / problem.failed.length,
       };
     };
-  const epochs = Math.max(1, Math.ceil((totalSteps * batch) / list.length));
+  const epochs = Math.max(1, Math.ceil((totalSteps * batch) / list.length)); // as run.json's epochs
   const high = method.startsWith("ap2o-h2l");
   return (index) => {
     const problem = problemOf(index);
@@ -317,6 +324,56 @@ function drawsOf({ notebook, config, method, seed, quizzes, totalSteps }) {
       probability,
     };
   };
+}
+
+/**
+ * The pairs of a run with whole windows, line by line.
+ * @param {{ notebook: Row, config: Row, method: string, seed: number, quizzes: Row[], steps: number }} run
+ */
+function wholeWindowRows({ notebook, config, method, seed, quizzes, steps }) {
+  const high = method.startsWith("ap2o-h2l");
+  const { epochs, batch_size: batch } = config;
+  const lists = notebook.problems.map((/** @type {Row} */ problem) => {
+    const frequency = config.scope === "corpus" ? notebook.counts : problem.counts;
+    const byExam = [...problem.failed].sort((a, b) => a.sample_index - b.sample_index);
+    return { problem, failed: ordered(byExam, frequency, "paper", high) };
+  });
+  /** @type {Row[]} */
+  const turns = [];
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    /** @type {Row[]} */
+    const here = [];
+    for (const { problem, failed } of lists) {
+      const [n, width] = [failed.length, failed.length / epochs];
+      const from = Math.min(Math.floor(epoch * width), n - 1);
+      const to = epoch + 1 === epochs ? n : Math.min(Math.max(Math.floor((epoch + 1) * width), from + 1), n);
+      for (let at = from; at < to; at++) here.push({ problem, failed, at, window: [from, to], width });
+    }
+    turns.push(...shuffle(here, seed, `draw/turns/${epoch}`).map((turn, i) => ({ ...turn, epoch: epoch + i / here.length })));
+  }
+  return turns.slice(0, steps * batch).flatMap(({ problem, failed, at, window, width, epoch }, turn) => {
+    const step = Math.floor(turn / batch) + 1;
+    const row = (
+      /** @type {number} */ pair,
+      /** @type {number} */ place,
+      /** @type {string} */ source,
+      /** @type {number} */ probability,
+    ) => ({
+      ...{ step, pair, task_id: problem.task_id, epoch, window, width, source, probability },
+      chosen_index: problem.passed[below(seed, "draw/chosen", pair, problem.passed.length)],
+      rejected_index: failed[place].sample_index,
+    });
+    const rows = [row(2 * turn, at, "window", 1)];
+    const quiz = method.endsWith("noreplay") ? undefined : quizzes.filter((one) => one.step > 0 && one.step < step).at(-1);
+    const share = [...replayOf("paper", failed, 1, quiz?.errors ?? {})];
+    if (share.length === 0) return rows;
+    const pair = 2 * turn + 1;
+    let place = uniform(seed, "draw/rejected", 2 * pair);
+    const chosen = share.find(([, part]) => (place -= part) < 0) ?? /** @type {[string, number]} */ (share.at(-1));
+    const places = [...failed.keys()].filter((i) => failed[i].error_type === chosen[0]);
+    const drawn = /** @type {number} */ (places[Math.floor(uniform(seed, "draw/rejected", 2 * pair + 1) * places.length)]);
+    return [...rows, row(pair, drawn, "replay", chosen[1] / places.length)];
+  });
 }
 
 /** @param {string} rule @param {{ error_type: string }[]} failed @param {number} size @param {Record<string, number>} errors */

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { checkConfig } from "../../src/ap2o/config.ts";
 import { configOf, PRESETS } from "../../src/ap2o/presets.ts";
 import { InputError } from "../../src/input_error.ts";
 
@@ -27,6 +28,11 @@ test("settings are replaced by name; target_modules as a list with commas", () =
     shuffle_verdicts: true,
     steps: PRESETS.demo.steps,
   });
+});
+
+test("settings that older files lack are at what they were then", () => {
+  const { split_seed: _, pairs_per_epoch: __, ...older } = configOf("demo", "dpo", 0, { split_seed: 3 });
+  expect(checkConfig(older)).toEqual(configOf("demo", "dpo", 0, { split_seed: 0, pairs_per_epoch: 1 }));
 });
 
 test("SFT brings its own loss", () => {

@@ -26,7 +26,7 @@ const notebook: Notebook = {
   dropped: [],
 };
 const EPOCHS = 7;
-const options = { seed: 3, rule: "paper", totalPairs: EPOCHS * 3 } as const;
+const options = { seed: 3, rule: "paper", totalPairs: EPOCHS * 3, pairs_per_epoch: 1, epochs: 1 } as const;
 const quizErrors = { AssertionError: 3, KeyError: 1 };
 const momentOf = (index: number): Moment => ({ batchStart: index - (index % 8), quizErrors });
 /** All but IterPref, which makes pairs of its own. */
@@ -114,7 +114,7 @@ test("corpus scope: H2L follows the counts over all problems", () => {
 });
 
 test("the code's lengths: epochs of one pair per problem, with a quiz each; DPO once over all pairs, with a quiz every 100 steps", () => {
-  const length = { steps: 0, epochs: 200, batch_size: 2, quiz_steps: 0 };
+  const length = { steps: 0, epochs: 200, batch_size: 2, quiz_steps: 0, pairs_per_epoch: 1 } as const;
   expect(totalSteps({ ...length, method: "ap2o-h2l" }, notebook)).toBe(300);
   expect(totalSteps({ ...length, method: "dpo" }, notebook)).toBe(29); // 3 x (7 + 6 + 6) pairs
   expect(totalSteps({ ...length, method: "dpo", steps: 7 }, notebook)).toBe(7);

@@ -126,6 +126,14 @@ test("an exam that was sat before: its answers are told and trained on, none is 
   await expect(tooShort).rejects.toThrow("The exam has 16 answers to Fake/train/0, and the run wants 17");
 });
 
+test("steps that end a run before its windows have gone through all failed answers: the run says so", async () => {
+  const whole = { pairs_per_epoch: "window", epochs: 3, exam_n: 20 };
+  const { events } = await runAll({ ...whole, steps: 2 });
+  expect(recordOf(events)).toMatchObject({ steps: 2, epochs: 3 });
+  expect(warningsOf(events).join()).toMatch(/steps 2 ends the run before the windows have gone .*, which takes \d+ steps: set steps=0\./);
+  expect(warningsOf((await runAll({ ...whole, steps: 0 })).events).join()).not.toContain("set steps=0");
+});
+
 test("settings that do not go together are refused", () => {
   expect(() => fakeConfig({ shuffle_verdicts: true }, "iterpref")).toThrow("shuffle_verdicts: not with iterpref");
   expect(() => fakeConfig({ focal_sides: "both", rpo_alpha: 1 }, "iterpref")).toThrow("rpo_alpha: not with focal_sides both");
