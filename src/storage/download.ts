@@ -31,26 +31,28 @@ const SLICE_BYTES = 1 << 24;
 /** Written between two flushes: what a kill may cost. */
 const FLUSH_BYTES = 1 << 25;
 
-/** The disk or the browser's share of it is full. */
+/** The folder takes no more: the disk or the browser's share of it is full, or it cannot be written at all. */
 export class NoRoom extends InputError {}
 
 /**
- * Downloads a file to `path` in the folder; what an earlier try left there is gone on with. A connection that breaks is taken up again.
+ * Downloads a file to `path` in the folder. A connection that breaks is taken up again; what an earlier try left there is gone on with
+ * where a checksum, or the file's version as the server names it, will tell that it belongs to the same file.
  * @throws InputError in one sentence: no connection (what is there is kept), a refusal, a wrong size or checksum (the file is
  *   removed), NoRoom where the folder takes no more
  */
 export async function download(folder: ModelFolder, path: string, file: RemoteFile, options: DownloadOptions = {}): Promise<Downloaded> {
   const partial = new Partial(folder, path, file);
   await partial.take();
+  let furthest = partial.size; // a server may make it start over again and again
   for (let failures = 0; ; ) {
-    const before = partial.size;
     try {
       await stream(partial, file, options);
       break;
     } catch (error) {
       options.signal?.throwIfAborted();
       if (error instanceof InputError) throw error;
-      failures = partial.size > before ? 1 : failures + 1;
+      failures = partial.size > furthest ? 1 : failures + 1;
+      furthest = Math.max(furthest, partial.size);
       if (failures < TRIES) await pause((options.retryPauseMs ?? PAUSE_MS) * failures, options.signal);
       else throw new InputError(`${file.path}: the connection broke (${messageOf(error)}); what is there is kept: load it again to go on.`);
     } finally {
@@ -73,6 +75,8 @@ const pause = (ms: number, signal: AbortSignal | undefined) =>
 class Partial {
   size = 0;
   total: number | null;
+  /** As the server names it where there is no checksum; null: not asked yet, or not named. */
+  version: string | null = null;
   readonly #folder: ModelFolder;
   readonly #path: string;
   readonly #file: RemoteFile;
@@ -96,13 +100,29 @@ class Partial {
     if (this.#file.bytes !== null) this.#git.update(utf8ToBytes(`blob ${this.#file.bytes}\0`));
   }
 
-  /** Digests what an earlier try left. */
+  /** Digests what an earlier try left. Without a checksum it may be of another version, which must then be told apart. */
   async take(): Promise<void> {
+    if (this.#file.checksum === null) {
+      const version = await this.#folder.read(this.#versionPath);
+      if (version === null) return;
+      this.version = new TextDecoder().decode(version);
+    }
     const source = await this.#folder.open(this.#path);
     if (!source || (this.total !== null && source.size > this.total)) return;
     for (let begin = 0; begin < source.size; begin += SLICE_BYTES) {
       this.#digest(await source.slice(begin, Math.min(begin + SLICE_BYTES, source.size)));
     }
+  }
+
+  get #versionPath(): string {
+    return `${this.#path}.version`;
+  }
+
+  /** Keeps the version for the next try. */
+  async keepVersion(version: string | null): Promise<void> {
+    this.version = version;
+    if (version === null) await this.#folder.remove(this.#versionPath);
+    else await this.#folder.write(this.#versionPath, utf8ToBytes(version));
   }
 
   /** Begins anew: the server sends the file from its first byte. */
@@ -121,7 +141,7 @@ class Partial {
         this.#unflushed = 0;
       }
     } catch (error) {
-      throw noRoomOf(error, this.#folder.name) ?? error;
+      throw noRoomOf(error, this.#folder.name) ?? new NoRoom(`${this.#folder.name} cannot be written (${messageOf(error)}).`);
     }
     this.#digest(bytes);
   }
@@ -133,6 +153,7 @@ class Partial {
   }
 
   async close(): Promise<void> {
+    await this.#log?.flush();
     await this.#log?.close();
     this.#log = null;
   }
@@ -141,6 +162,7 @@ class Partial {
   async verify(): Promise<Downloaded> {
     const { path, checksum } = this.#file;
     const digest = bytesToHex(this.#sha256.digest());
+    await this.#folder.remove(this.#versionPath);
     if (this.size === 0) await this.#folder.write(this.#path, new Uint8Array(0)); // a file of no bytes had nothing to append
     const [kind, expected] = checksum?.split(":") ?? [];
     const found = kind === "git" ? bytesToHex(this.#git.digest()) : digest;
@@ -168,9 +190,13 @@ async function stream(partial: Partial, file: RemoteFile, { token, signal, onByt
   });
   if (response.status === 416 && partial.size > 0) return await endOrStartOver(partial, response);
   if (!response.ok || !response.body) throw refusalOrBreak(file, response.status, token);
-  const begin = response.status === 206 ? firstByte(response) : 0;
-  if (begin !== partial.size) await partial.startOver();
-  if (begin > 0 && begin !== partial.size) throw new Error("the server sent another range");
+  const begin = response.status === 206 ? (firstByte(response) ?? partial.size) : 0;
+  const isOther = begin > 0 && file.checksum === null && versionOf(response) !== partial.version;
+  if (begin !== partial.size || isOther) {
+    await partial.startOver();
+    if (begin > 0) throw new Error(isOther ? "the file has changed" : "the server sent another range");
+  }
+  if (begin === 0 && file.checksum === null) await partial.keepVersion(versionOf(response));
   partial.total ??= totalOf(response, begin);
   onBytes?.(partial.size, partial.total);
   const reader = response.body.getReader();
@@ -203,12 +229,23 @@ function refusalOrBreak(file: RemoteFile, status: number, token: string | null |
   return status >= 500 || status === 429 ? new Error(`the server answered ${status}`) : refusal(file.path, file.url, status, token);
 }
 
-const firstByte = (response: Response): number => Number(/bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1] ?? 0);
+/** Null where a server of another origin does not let the page read it: it then begins where it was asked to. */
+function firstByte(response: Response): number | null {
+  const range = /bytes (\d+)-/.exec(response.headers.get("content-range") ?? "");
+  return range ? Number(range[1]) : null;
+}
 
-/** The whole file's size, as far as the answer tells; a compressed one's length is another. */
-function totalOf(response: Response, begin: number): number | null {
-  const ranged = /\/(\d+)$/.exec(response.headers.get("content-range") ?? "");
+/** What changes with the file's content, as far as the page may read it. */
+function versionOf({ headers }: Response): string | null {
+  const names = [headers.get("etag"), headers.get("last-modified")].filter((name) => name !== null);
+  return names.length === 0 ? null : names.join(" ");
+}
+
+/** The whole file's size where the answer tells it for certain: a compressed one's length is another, and a page may not know that it is. */
+function totalOf({ headers, status, type }: Response, begin: number): number | null {
+  const ranged = /\/(\d+)$/.exec(headers.get("content-range") ?? "");
   if (ranged) return Number(ranged[1]);
-  const length = response.headers.get("content-length");
-  return length !== null && response.headers.get("content-encoding") === null ? begin + Number(length) : null;
+  const length = headers.get("content-length");
+  const mayBeCompressed = headers.get("content-encoding") !== null || (type === "cors" && status !== 206);
+  return length === null || mayBeCompressed ? null : begin + Number(length);
 }

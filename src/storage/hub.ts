@@ -8,8 +8,10 @@ export const PUBLIC_HUB = "https://huggingface.co";
 export interface RemoteFile {
   readonly path: string;
   readonly url: string;
-  /** null: not told beforehand. */
+  /** null: not known for certain. */
   readonly bytes: number | null;
+  /** What the server says of the size, for progress alone: of an answer that it compresses this is another. */
+  readonly about: number | null;
   /** "sha256:HEX", or "git:HEX" for the SHA-1 of a git blob, which is what a hub has for small files; null: there is none. */
   readonly checksum: string | null;
 }
@@ -33,10 +35,21 @@ const SMALL_FILES = ["config.json", "generation_config.json", "tokenizer.json", 
 const INDEX = "model.safetensors.index.json";
 
 /** "owner/name", "owner/name@revision", and either with a file behind it: "owner/name/model.gguf". */
-const HUB_ID = /^([\w.-]+\/[\w.-]+?)(?:@([\w.-]+))?(?:\/(.+\.gguf))?$/i;
+const HUB_ID = /^([\w.-]+\/[\w.-]+?)(?:@([\w./-]+?))?(?:\/(.+\.gguf))?$/i;
+/** What the public hub's own pages and files are called: /owner/name, /owner/name/tree/main, /owner/name/blob/main/model.gguf. */
+const HUB_PAGE = /^\/([\w.-]+\/[\w.-]+)(?:\/(?:tree|blob|resolve)\/([^/]+)(?:\/(.+))?)?\/?$/;
 
 export const isHubId = (name: string): boolean => HUB_ID.test(name);
 export const isAddress = (name: string): boolean => /^https?:\/\//.test(name);
+
+/** The hub id that an address copied from the public hub stands for; any other name as it is. */
+export function hubIdOf(name: string): string {
+  if (!isAddress(name) || new URL(name).origin !== PUBLIC_HUB) return name;
+  const [, repository, revision = "main", file = ""] = HUB_PAGE.exec(new URL(name).pathname) ?? [];
+  if (repository === undefined) return name;
+  const at = revision === "main" ? "" : `@${decodeURIComponent(revision)}`;
+  return repository + at + (/\.gguf$/i.test(file) ? `/${decodeURIComponent(file)}` : "");
+}
 
 /**
  * Finds out what a model consists of.
@@ -48,10 +61,16 @@ export async function findRemoteModel(name: string, options: HubOptions = {}): P
   const [, repository, revision = "main", gguf] = HUB_ID.exec(name) ?? [];
   if (!repository) throw new InputError(`${name}: expected a hub id such as owner/name, or an address.`);
   const hub = (options.hub ?? PUBLIC_HUB).replace(/\/+$/, "");
-  const response = await request(`${hub}/api/models/${repository}/tree/${revision}?recursive=true`, name, options);
+  const encoded = encodeURIComponent(revision);
+  const response = await request(`${hub}/api/models/${repository}/tree/${encoded}?recursive=true`, name, options);
   const listed = readListing(await response.json().catch(() => null), name);
-  const files = listed.map(({ path, ...rest }) => ({ path, url: `${hub}/${repository}/resolve/${revision}/${encodePath(path)}`, ...rest }));
-  return { id: name, files: gguf === undefined ? modelFiles(name, files) : oneFile(name, files, gguf) };
+  const files = listed.map(({ path, ...rest }) => ({ path, url: `${hub}/${repository}/resolve/${encoded}/${encodePath(path)}`, ...rest }));
+  if (gguf !== undefined) return { id: name, files: oneFile(name, files, gguf) };
+  const names = namesOfModel(
+    name,
+    files.map(({ path }) => path),
+  );
+  return { id: name, files: files.filter(({ path }) => names.includes(path)) };
 }
 
 const encodePath = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
@@ -91,7 +110,8 @@ function readListing(json: unknown, name: string): Listed[] {
     const sha256 = typeof lfs?.oid === "string" ? `sha256:${lfs.oid.replace(/^sha256:/, "")}` : null;
     const git = typeof entry.oid === "string" ? `git:${entry.oid}` : null;
     const size = lfs?.size ?? entry.size;
-    return [{ path: entry.path, bytes: typeof size === "number" ? size : null, checksum: sha256 ?? git }];
+    const bytes = typeof size === "number" ? size : null;
+    return [{ path: entry.path, bytes, about: bytes, checksum: sha256 ?? git }];
   });
 }
 
@@ -99,12 +119,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Config, tokenizer and weights: one file where there is one, else the shards. */
-function modelFiles(name: string, files: readonly RemoteFile[]): RemoteFile[] {
-  const isWeights = (path: string) => (files.some((f) => f.path === "model.safetensors") ? path === "model.safetensors" : isShard(path));
-  const found = files.filter(({ path }) => SMALL_FILES.includes(path) || path === INDEX || isWeights(path));
-  if (found.some(({ path }) => path.endsWith(".safetensors"))) return found;
-  const ggufs = files.filter(({ path }) => path.endsWith(".gguf")).map(({ path }) => path);
+/** Of a repository's files those of the model: config, tokenizer and weights, which are one file or shards. */
+function namesOfModel(name: string, paths: readonly string[]): string[] {
+  const isWeights = (path: string) => (paths.includes("model.safetensors") ? path === "model.safetensors" : isShard(path));
+  const found = paths.filter((path) => SMALL_FILES.includes(path) || path === INDEX || isWeights(path));
+  if (found.some((path) => path.endsWith(".safetensors"))) return found;
+  const ggufs = paths.filter((path) => path.endsWith(".gguf"));
   const instead = ggufs.length > 0 ? `; name one of its GGUF files: ${ggufs.map((path) => `${name}/${path}`).join(", ")}` : "";
   throw new InputError(`${name}: expected safetensors weights in the repository, found none${instead}.`);
 }
@@ -125,13 +145,17 @@ async function modelBelow(address: string, signal: AbortSignal | undefined): Pro
   const gguf = /\.gguf$/i.test(new URL(address).pathname);
   const base = gguf ? address.slice(0, address.lastIndexOf("/") + 1) : address.replace(/\/*$/, "/");
   const sums = await readSums(`${base}SHA256SUMS`, signal);
-  const file = (path: string): RemoteFile => ({ path, url: base + encodePath(path), bytes: null, checksum: sums?.get(path) ?? null });
-  if (gguf) return { id: address, files: [file(decodeURIComponent(address.slice(base.length)))] };
-  if (sums) return { id: address, files: modelFiles(address, [...sums.keys()].map(file)) };
+  const file = async (path: string): Promise<RemoteFile> => {
+    const url = base + encodePath(path);
+    return { path, url, bytes: null, about: await sizeOf(url, signal), checksum: sums?.get(path) ?? null };
+  };
+  const all = async (paths: readonly string[]) => ({ id: address, files: await Promise.all(paths.map(file)) });
+  if (gguf) return all([decodeURIComponent(address.slice(base.length))]);
+  if (sums) return all(namesOfModel(address, [...sums.keys()]));
   const index = await textOrNull(base + INDEX, signal);
   const weights = index === null ? ["model.safetensors"] : [INDEX, ...shardsOf(index, address)];
-  const present = await Promise.all(SMALL_FILES.map(async (path) => ((await exists(base + path, signal)) ? [file(path)] : [])));
-  return { id: address, files: [...present.flat(), ...weights.map(file)] };
+  const present = await Promise.all(SMALL_FILES.map(async (path) => ((await exists(base + path, signal)) ? [path] : [])));
+  return all([...present.flat(), ...weights]);
 }
 
 /** Lines "HEX  path" or "HEX *path". */
@@ -166,6 +190,14 @@ async function open(url: string, signal: AbortSignal | undefined): Promise<Respo
   await response.body?.cancel();
   if (response.ok || response.status === 404 || response.status === 410) return null;
   throw refusal(url, url, response.status, null);
+}
+
+/** What the server says of a file's size before it is asked for; null where it does not. */
+async function sizeOf(url: string, signal: AbortSignal | undefined): Promise<number | null> {
+  const response = await fetch(url, { method: "HEAD", ...(signal && { signal }) }).catch(() => null); // the file itself will tell what is wrong
+  signal?.throwIfAborted();
+  const length = response?.ok ? response.headers.get("content-length") : null;
+  return length === null || length === undefined ? null : Number(length);
 }
 
 async function textOrNull(url: string, signal: AbortSignal | undefined): Promise<string | null> {

@@ -5,7 +5,7 @@ import * as v from "valibot";
 import type { ModelFiles } from "../model/files.ts";
 import { GgufFolder } from "../model/gguf.ts";
 import { type Downloaded, type DownloadOptions, download, noRoomOf } from "./download.ts";
-import { findRemoteModel, type HubOptions, type RemoteModel } from "./hub.ts";
+import { findRemoteModel, type HubOptions, hubIdOf, isAddress, type RemoteModel } from "./hub.ts";
 import { type ModelFolder, memoryFolder } from "./model_folder.ts";
 
 const RECORD = "model.json";
@@ -89,19 +89,29 @@ export class ModelStore {
   }
 
   async #find(id: string): Promise<ModelFolder | null> {
-    for (const folder of [this.#folder, this.#memory]) if ((await readRecord(folder, keyOf(id)))?.complete) return folder;
+    for (const folder of [this.#folder, this.#memory]) {
+      const record = await readRecord(folder, keyOf(id));
+      if (!record?.complete) continue;
+      const there = await Promise.all(record.files.map((file) => isThere(folder, keyOf(id), file)));
+      if (there.every(Boolean)) return folder;
+    }
     return null;
   }
 
   /**
    * A model's files, downloaded where they are not yet here.
-   * @param id a hub id or an address
+   * @param name a hub id or an address
    * @throws InputError in one sentence; what was downloaded by then is kept for the next try, but for files with a wrong checksum
    */
-  async load(id: string, options: LoadOptions = {}): Promise<ModelFiles> {
-    const stored = await this.open(id);
-    if (stored) return stored;
+  async load(name: string, options: LoadOptions = {}): Promise<ModelFiles> {
+    const id = hubIdOf(name);
+    return oneAtATime(keyOf(id), options.signal, async () => (await this.open(id)) ?? this.#download(id, options));
+  }
+
+  async #download(id: string, options: LoadOptions): Promise<ModelFiles> {
     const model = await findRemoteModel(id, options);
+    if (model.files.every(({ checksum }) => checksum === null))
+      options.onNotice?.(`${id}: there is no SHA256SUMS file beside it, so that its files are taken as they come.`);
     try {
       await fetchModel(this.#folder, model, options);
     } catch (error) {
@@ -119,6 +129,12 @@ export class ModelStore {
   }
 }
 
+/** Two tabs that want the same model: the second waits, and finds it stored. Node has no such locks. */
+async function oneAtATime<T>(key: string, signal: AbortSignal | undefined, task: () => Promise<T>): Promise<T> {
+  const locks = globalThis.navigator?.locks;
+  return locks ? await locks.request(`errata model ${key}`, signal ? { signal } : {}, task) : task();
+}
+
 const keyOf = (id: string): string => encodeURIComponent(id).replaceAll("*", "%2A");
 
 async function readRecord(folder: ModelFolder, key: string): Promise<Record | null> {
@@ -131,13 +147,14 @@ async function readRecord(folder: ModelFolder, key: string): Promise<Record | nu
   }
 }
 
+/** Storage may be cleared, or cut short, behind the record's back. */
+async function isThere(folder: ModelFolder, key: string, { path, bytes }: Record["files"][number]): Promise<boolean> {
+  return (await folder.open(`${key}/${path}`))?.size === bytes;
+}
+
+/** About; null where the server does not tell. */
 function totalBytes({ files }: RemoteModel): number | null {
-  let total = 0;
-  for (const { bytes } of files) {
-    if (bytes === null) return null;
-    total += bytes;
-  }
-  return total;
+  return files.reduce<number | null>((total, { about }) => (total === null || about === null ? null : total + about), 0);
 }
 
 /** Downloads what is missing, file by file; the record says after each what is there. */
@@ -151,12 +168,10 @@ async function fetchModel(folder: ModelFolder, model: RemoteModel, options: Load
   for (const file of model.files) {
     const path = `${key}/${file.path}`;
     const kept = before.find((f) => f.path === file.path && f.checksum === file.checksum);
-    let there: Downloaded | undefined = kept;
-    if (!kept) {
-      const onBytes = (done: number) => meter.tell(file.path, done);
-      there = await download(folder, path, file, { ...options, onBytes });
-    }
-    if (!there) throw new Error(`${file.path} is missing`);
+    const token = isAddress(model.id) ? null : (options.token ?? null); // the token is the hub's, no other server's
+    const onBytes = (done: number) => meter.tell(file.path, done);
+    const there: Downloaded =
+      kept && (await isThere(folder, key, kept)) ? kept : await download(folder, path, file, { ...options, token, onBytes });
     const { bytes, sha256, verified } = there;
     files.push({ path: file.path, bytes, sha256, verified, checksum: file.checksum });
     meter.finish(file.path, bytes);

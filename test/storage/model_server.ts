@@ -17,6 +17,12 @@ export interface ModelServer {
     damage?: { path: string; at: number };
     /** Answers every request in full. */
     noRanges?: boolean;
+    /** Sends 206 without saying which range it is: what a page sees of a server of another origin that does not expose the header. */
+    hidesRange?: boolean;
+    /** Answers no HEAD request. */
+    noHead?: boolean;
+    /** When the files were changed, as Last-Modified says; null: it does not. */
+    modified?: string | null;
     /** Answers no file. */
     status?: number;
     /** Only with this token. */
@@ -64,16 +70,25 @@ export async function openModelServer(): Promise<ModelServer> {
       bytes = bytes.slice();
       bytes[fault.damage.at]! ^= 1;
     }
+    if (request.method === "HEAD") {
+      const size = { "access-control-allow-origin": "*", "content-length": bytes.length };
+      return void response.writeHead(fault.noHead ? 405 : 200, fault.noHead ? {} : size).end();
+    }
     const range = fault.noRanges ? null : /bytes=(\d+)-/.exec(request.headers.range ?? "");
     const begin = range ? Number(range[1]) : 0;
     requests.push(`${path.split("/").at(-1)} ${begin}-`);
-    const headers = { "access-control-allow-origin": "*", "access-control-expose-headers": "content-range" };
+    const modified = fault.modified === undefined ? "Sat, 21 Nov 2026 12:00:00 GMT" : fault.modified;
+    const headers = {
+      "access-control-allow-origin": "*",
+      ...(!fault.hidesRange && { "access-control-expose-headers": "content-range" }),
+      ...(modified !== null && { "last-modified": modified }),
+    };
     if (begin > 0 && begin >= bytes.length)
       return void response.writeHead(416, { ...headers, "content-range": `bytes */${bytes.length}` }).end();
     response.writeHead(range ? 206 : 200, {
       ...headers,
       "content-length": bytes.length - begin,
-      ...(range && { "content-range": `bytes ${begin}-${bytes.length - 1}/${bytes.length}` }),
+      ...(range && !fault.hidesRange && { "content-range": `bytes ${begin}-${bytes.length - 1}/${bytes.length}` }),
     });
     const cut = fault.cuts?.shift();
     const end = cut === undefined ? bytes.length : Math.min(begin + cut, bytes.length);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { InputError } from "../../src/input_error.ts";
 import type { ModelFiles } from "../../src/model/files.ts";
 import { NoRoom } from "../../src/storage/download.ts";
-import { findRemoteModel } from "../../src/storage/hub.ts";
+import { findRemoteModel, hubIdOf } from "../../src/storage/hub.ts";
 import { type ModelFolder, memoryFolder } from "../../src/storage/model_folder.ts";
 import { type DownloadProgress, ModelStore } from "../../src/storage/model_store.ts";
 import { readBytes, sameBytes } from "../golden/golden.ts";
@@ -86,6 +86,18 @@ describe("downloads", () => {
   test("a server that knows no ranges sends the file again from its first byte", async () => {
     server.fault = { cuts: [CONFIG.length, CONFIG.length, 5000], noRanges: true };
     expect(await holds(await load(), "model.safetensors", WEIGHTS)).toBe(true);
+  });
+
+  test("a server whose ranges the page may not read: it begins where it was asked to", async () => {
+    server.fault = { cuts: [CONFIG.length, CONFIG.length, 5000, 70_000], hidesRange: true };
+    expect(await holds(await load(), "model.safetensors", WEIGHTS)).toBe(true);
+    expect(server.requests.slice(2)).toEqual([0, 5000, 75_000].map((at) => `model.safetensors ${at}-`));
+  });
+
+  test("a server that makes it begin anew again and again is given up", async () => {
+    server.fault = { cuts: [CONFIG.length, CONFIG.length, ...new Array(20).fill(5000)], noRanges: true };
+    await expect(load()).rejects.toThrow("the connection broke");
+    expect(server.requests.length).toBeLessThan(10);
   });
 
   test("cancelled, it ends at once and is gone on with later", async () => {
@@ -185,6 +197,65 @@ describe("what a model consists of", () => {
   });
 });
 
+describe("below an address without checksums", () => {
+  const path = "plain/bare/model.safetensors";
+  const address = () => `${server.base}/plain/bare`;
+  const interrupted = async (fault: ModelServer["fault"]) => {
+    server.files.set(path, WEIGHTS);
+    server.fault = { ...fault, cuts: [70_000, 0, 0, 0, 0, 0] };
+    await expect(load(address())).rejects.toThrow("the connection broke");
+    server.requests.length = 0;
+  };
+
+  test.each([{}, { hidesRange: true }])(
+    "the same version is gone on with %j, and it is said that nothing vouches for it",
+    async (fault) => {
+      await interrupted(fault);
+      server.fault = fault;
+      const notices: string[] = [];
+      const seen: DownloadProgress[] = [];
+      const onNotice = (sentence: string) => notices.push(sentence);
+      const files = await load(address(), { onNotice, onProgress: (progress: DownloadProgress) => seen.push(progress) });
+      expect(await holds(files, "model.safetensors", WEIGHTS)).toBe(true);
+      expect(server.requests).toEqual(["model.safetensors 70000-"]);
+      expect(notices).toEqual([expect.stringContaining("no SHA256SUMS file")]);
+      expect(seen.at(-1)).toMatchObject({ done: WEIGHTS.length, total: WEIGHTS.length });
+    },
+  );
+
+  test("another version is not mixed with what was there", async () => {
+    await interrupted({});
+    const changed = bytesOf("changed", 300_000);
+    server.files.set(path, changed);
+    server.fault = { modified: "Sat, 21 Nov 2026 13:00:00 GMT" };
+    expect(await holds(await load(address()), "model.safetensors", changed)).toBe(true);
+  });
+
+  test("a server that names no version: it begins anew", async () => {
+    await interrupted({ modified: null });
+    server.fault = { modified: null };
+    expect(await holds(await load(address()), "model.safetensors", WEIGHTS)).toBe(true);
+    expect(server.requests).toEqual(["model.safetensors 0-"]);
+  });
+
+  test("the hub's token is sent to no other server", async () => {
+    server.files.set(path, WEIGHTS);
+    server.authorizations.length = 0;
+    await store.load(address(), { token: "secret", retryPauseMs: 5 });
+    expect(server.authorizations.length).toBeGreaterThan(1);
+    expect(new Set(server.authorizations)).toEqual(new Set([""]));
+  });
+});
+
+test("what was copied from the public hub's address line is its id", () => {
+  const hub = "https://huggingface.co/owner/name";
+  expect(hubIdOf(hub)).toBe("owner/name");
+  expect(hubIdOf(`${hub}/tree/main`)).toBe("owner/name");
+  expect(hubIdOf(`${hub}/blob/main/sub/a%20b.gguf`)).toBe("owner/name/sub/a b.gguf");
+  expect(hubIdOf(`${hub}/resolve/refs%2Fpr%2F1/m.gguf?download=true`)).toBe("owner/name@refs/pr/1/m.gguf");
+  for (const other of ["owner/name", "https://example.org/owner/name", "https://huggingface.co/docs"]) expect(hubIdOf(other)).toBe(other);
+});
+
 describe("refused, in one sentence", () => {
   test("no such model, a gated one, no network, no weights", async () => {
     await expect(load("owner/nothing")).rejects.toThrow("has no such model or file");
@@ -233,9 +304,30 @@ describe("room", () => {
 
   test("what is too large for memory, too, is refused", async () => {
     store = new ModelStore(full(10));
+    server.fault = { noHead: true };
     const refused = store.load(`${server.base}/plain/sizeless`, {});
     server.files.set("plain/sizeless/model.safetensors", WEIGHTS);
     await expect(refused).rejects.toThrow(NoRoom); // its size is not told beforehand
+  });
+
+  test("a folder that cannot be written, for whatever reason, is said, and memory taken", async () => {
+    const closed: ModelFolder = { ...memoryFolder("the store"), openLog: () => Promise.reject(new DOMException("no", "UnknownError")) };
+    const notices: string[] = [];
+    store = new ModelStore(closed);
+    await load(ID, { onNotice: (sentence: string) => notices.push(sentence) });
+    expect(notices).toEqual(["the store cannot be written (no). owner/model is held in memory until the page is closed."]);
+  });
+
+  test("files that went missing, or were cut short, behind the record's back are loaded again", async () => {
+    await load();
+    await folder.write("owner%2Fmodel/model.safetensors", WEIGHTS.subarray(0, 70_000));
+    await folder.remove("owner%2Fmodel/config.json");
+    expect(await store.list()).toMatchObject([{ id: ID, complete: false }]);
+    server.requests.length = 0;
+    const files = await load();
+    expect(await holds(files, "model.safetensors", WEIGHTS)).toBe(true);
+    expect(await holds(files, "config.json", CONFIG)).toBe(true);
+    expect(server.requests).toEqual(["config.json 0-", "model.safetensors 70000-"]);
   });
 
   test("models are listed with their sizes, and deleted", async () => {
