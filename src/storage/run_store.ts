@@ -160,6 +160,8 @@ async function latestCheckpoint(folder: Folder, run: string, steps: number, warn
   return null;
 }
 
+const pathOf = ({ step }: RunCheckpoint): string => `checkpoint-${String(step).padStart(8, "0")}`;
+
 /** The latest last. */
 async function checkpointPaths(folder: Folder): Promise<string[]> {
   const paths = (await folder.list()).map(({ path }) => path);
@@ -227,7 +229,10 @@ export class RunKeeper implements Keeper {
     return new RunKeeper(folder, head.id, journal, now);
   }
 
+  /** Goes on behind what was read of a run. Later checkpoints than the one it goes on from were no use, and would be counted among the latest. */
   static async goOn(folder: Folder, stored: StoredRun, now: () => number): Promise<RunKeeper> {
+    const used = stored.checkpoint && pathOf(stored.checkpoint);
+    for (const path of await checkpointPaths(folder)) if (used === null || path > used) await folder.remove(path);
     return new RunKeeper(folder, stored.head.id, await Journal.goOn(folder, JOURNAL, stored.journal), now);
   }
 
@@ -242,8 +247,7 @@ export class RunKeeper implements Keeper {
     if (!must && (started - this.#last.at) * TIME_SHARE < this.#last.took) return;
     const checkpoint = await make();
     await this.#journal.flush(); // a checkpoint counts only with the steps that led to it
-    const path = `checkpoint-${String(checkpoint.step).padStart(8, "0")}`;
-    await this.#folder.write(path, await writeCheckpoint(this.#run, checkpoint));
+    await this.#folder.write(pathOf(checkpoint), await writeCheckpoint(this.#run, checkpoint));
     for (const old of (await checkpointPaths(this.#folder)).slice(0, -KEPT_CHECKPOINTS)) await this.#folder.remove(old);
     const ended = this.#now();
     this.#last = { at: ended, took: ended - started };

@@ -172,6 +172,25 @@ test("a journal torn or changed at any place: what is whole is used, and the fil
   }
 });
 
+test("checkpoints beyond a torn journal, damaged ones and another run's go, so that those that follow are kept", async () => {
+  const folder = new MemoryFolder();
+  folder.killAt = whole.operations - 2;
+  await expect(process(folder)).rejects.toThrow(Killed);
+  const journal = new TextDecoder().decode(folder.files.get("journal"));
+  const fourth = journal.indexOf('"step":4,');
+  const torn = folder.survivor();
+  torn.files.set("journal", new TextEncoder().encode(journal.slice(0, fourth)));
+  torn.files.set("checkpoint-00000777", Uint8Array.of(1, 2, 3));
+  const steps = () => [...torn.files.keys()].filter((path) => path.startsWith("checkpoint-")).map((path) => Number(path.slice(-8)));
+  expect(Math.max(...steps())).toBeGreaterThan(4);
+  expect((await readStoredRun(torn))!.checkpoint).toBeNull();
+  const again = torn.survivor();
+  again.killAt = 12; // behind the checkpoint after step 3
+  await expect(process(again)).rejects.toThrow(Killed);
+  expect((await readStoredRun(again.survivor()))!.checkpoint?.step).toBe(3);
+  expect(await process(torn)).toEqual(expected);
+});
+
 test("a journal of another version is refused, not overwritten", async () => {
   const folder = new MemoryFolder();
   folder.files.set("journal", new TextEncoder().encode("errata-journal 1\nwhatever comes then\n"));
