@@ -1,4 +1,4 @@
-// A folder in memory that dies when it is told to: at its n-th operation, with a part of it done.
+// A folder in memory that dies, or is full, when it is told to: at its n-th operation, with a part of it done.
 import type { Folder, Log, StoredFile } from "../../src/storage/folder.ts";
 
 /** What a kill looks like from inside the process. */
@@ -10,6 +10,8 @@ export class MemoryFolder implements Folder {
   operations = 0;
   /** The operation that does not come to its end, counted from 1; after it every one fails. */
   killAt = Number.POSITIVE_INFINITY;
+  /** What it fails with. */
+  failure = (): Error => new Killed(`killed at operation ${this.killAt}`);
   /** Share of its bytes that the killed operation still writes. */
   tornAt = 0.5;
 
@@ -62,6 +64,6 @@ export class MemoryFolder implements Folder {
     this.operations += 1;
     if (this.operations < this.killAt) return;
     if (this.operations === this.killAt) tear();
-    throw new Killed(`killed at operation ${this.killAt}`);
+    throw this.failure();
   }
 }

@@ -3,8 +3,10 @@ import { expect, test } from "vitest";
 import type { RunConfig } from "../../src/ap2o/config.ts";
 import { Run } from "../../src/ap2o/run.ts";
 import { appendsOf } from "../../src/ap2o/run_files.ts";
+import type { Keeper } from "../../src/ap2o/run_state.ts";
 import { integer } from "../../src/random.ts";
 import type { Preference } from "../../src/records.ts";
+import { carefulKeeper } from "../../src/storage/careful_keeper.ts";
 import { type RunHead, RunKeeper, readStoredRun } from "../../src/storage/run_store.ts";
 import { FakeJudge, FakeStudent, fakeClock, fakeConfig, fakeProblems } from "../ap2o/fakes.ts";
 import { Killed, MemoryFolder } from "./memory_folder.ts";
@@ -28,10 +30,16 @@ type Files = Record<string, string>;
 const newFakeStudent = (batch = 5) => new FakeStudent({ gain: (step) => (step <= 6 ? 0.06 : -0.2), batch });
 
 /** Begins the folder's run or goes on with it, to its end; gives its files. Throws Killed where the folder does. */
-async function process(folder: MemoryFolder, settings = config, batch?: number, student = newFakeStudent(batch)): Promise<Files> {
+async function process(
+  folder: MemoryFolder,
+  settings = config,
+  batch?: number,
+  student = newFakeStudent(batch),
+  careful: (keeper: Keeper) => Keeper = (keeper) => keeper,
+): Promise<Files> {
   const now = fakeClock();
   const past = await readStoredRun(folder);
-  const keeper = await (past ? RunKeeper.goOn(folder, past, now) : RunKeeper.begin(folder, head, now));
+  const keeper = careful(await (past ? RunKeeper.goOn(folder, past, now) : RunKeeper.begin(folder, head, now)));
   const inputs = { preset: "smoke", config: settings, problems: fakeProblems(4), student, judge: new FakeJudge(false), now, keeper };
   const run = new Run({ ...inputs, ...(past && { past }) });
   const files: Files = {};
@@ -189,6 +197,24 @@ test("checkpoints beyond a torn journal, damaged ones and another run's go, so t
   await expect(process(again)).rejects.toThrow(Killed);
   expect((await readStoredRun(again.survivor()))!.checkpoint?.step).toBe(3);
   expect(await process(torn)).toEqual(expected);
+});
+
+test("a storage that is full at any write: the run ends all the same, with a sentence, and can go on from what was kept", async () => {
+  for (let at = 5; at <= whole.operations; at++) {
+    const folder = new MemoryFolder();
+    folder.killAt = at;
+    folder.tornAt = [0, 0.5, 1][at % 3]!;
+    folder.failure = () => new DOMException("full", "QuotaExceededError");
+    const told: string[] = [];
+    const careful = (keeper: Keeper) => carefulKeeper(keeper, (message) => void told.push(message));
+    expect(await process(folder, config, 5, newFakeStudent(), careful), `full at operation ${at}`).toEqual(expected);
+    expect(told).toEqual([
+      expect.stringMatching(/^The browser's storage is full: .* The run goes on, but .*: save its files when it ends\.$/),
+    ]);
+    expect(folder.operations).toBe(at);
+    const room = folder.survivor();
+    expect(await process(room), `gone on after it was full at operation ${at}`).toEqual(expected);
+  }
 });
 
 test("a journal of another version is refused, not overwritten", async () => {
