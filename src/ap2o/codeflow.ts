@@ -30,6 +30,11 @@ export function repairIndex(failedIndex: number, round: number, { examN, rounds 
   return examN + failedIndex * rounds + round - 1;
 }
 
+/** Which answer of the exam a repaired one goes back to. */
+export function repairedFrom(repairedIndex: number, { examN, rounds }: Pick<RepairOptions, "examN" | "rounds">): number {
+  return Math.floor((repairedIndex - examN) / rounds);
+}
+
 /** What Python said of a failed answer, in one line. */
 export function errorText({ verdict, error_type, message, expected, got }: Answer): string {
   const said = verdict === "wrong_answer" && expected !== null && got !== null ? `expected ${expected}, got ${got}` : message;

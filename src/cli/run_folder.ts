@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { METHODS } from "../ap2o/methods.ts";
+import { METHODS, PAIRS_PER_EPOCH } from "../ap2o/methods.ts";
 import type { RunFiles } from "../ap2o/why.ts";
 import { type Counts, isCounts } from "../counts.ts";
 import { InputError } from "../input_error.ts";
@@ -15,7 +15,13 @@ const RunRecord = v.looseObject({
   method: v.picklist(METHODS),
   preset: v.string(),
   seed: count,
-  config: v.looseObject({ rule: v.picklist(["paper", "reference"]) }),
+  config: v.looseObject({
+    rule: v.picklist(["paper", "reference"]),
+    pairs_per_epoch: v.exactOptional(v.picklist(PAIRS_PER_EPOCH)),
+    shuffle_verdicts: v.exactOptional(v.boolean()),
+    exam_n: v.exactOptional(count),
+    codeflow_rounds: v.exactOptional(count),
+  }),
 });
 
 const NotebookFile = v.object({
@@ -64,6 +70,9 @@ export function readRunFiles(folder: string): RunFiles {
   return {
     method,
     rule: config.rule,
+    wholeWindows: config.pairs_per_epoch === "window",
+    shuffledVerdicts: config.shuffle_verdicts === true,
+    repairs: { examN: config.exam_n ?? 0, rounds: config.codeflow_rounds ?? 1 },
     notebook: readDocument(folder, "notebook.json", NotebookFile),
     quizzes: readLines(folder, "quizzes.jsonl", QuizLine),
     preferences: readLines(folder, "preferences.jsonl", PreferenceLine),

@@ -39,8 +39,8 @@ recorded, that is said.
       if (again !== null && Math.abs(again - reason.probability) > 1e-12)
         print(`  NOTE      the files give ${again}, not the ${reason.probability} that was recorded`);
     }
-    const { seed, streams } = reasons[0]!;
+    const { seed } = reasons[0]!;
     if (seed !== null)
-      print(`\nSeed ${seed}; random streams ${streams.join(", ")}, by the pair's number (draw/rejected: twice it, and one more).`);
+      print(`\nSeed ${seed}; src/random.ts says how seed, stream and index make a number, and how a stream shuffles a list.`);
   },
 };
