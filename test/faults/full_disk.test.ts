@@ -4,11 +4,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { differing, filesOf } from "../../scripts/compare_runs.mjs";
 import { diskFolder } from "../../src/cli/disk_folder.ts";
 import { writeWhole } from "../../src/cli/write_whole.ts";
 import { InputError } from "../../src/input_error.ts";
 import { reasonOf } from "../../src/storage/careful_keeper.ts";
 import { opfsFolder } from "../../src/storage/opfs_folder.ts";
+import { standInRun } from "./stand_in_run.ts";
 
 /** What the disk still takes; every call takes at most half of what it is given. */
 let room = Number.POSITIVE_INFINITY;
@@ -37,6 +39,12 @@ vi.mock("node:fs", async (original) => {
       const taken = Math.min(Math.ceil(length / 2), room);
       room -= taken;
       return taken === 0 ? 0 : real.writeSync(file, bytes, offset, taken, position);
+    },
+    appendFileSync: (path: string, content: string) => {
+      const taken = Math.min(content.length, room);
+      room -= taken;
+      real.appendFileSync(path, content.slice(0, taken));
+      if (taken < content.length) throw Object.assign(new Error("full"), { code: "ENOSPC" });
     },
   };
 });
@@ -77,6 +85,23 @@ describe("a disk", () => {
       `flush ${join(place, "one", "two")}`,
     ]);
   });
+});
+
+test("a run that a full disk ends says so, and goes on when there is room: the same files, wherever it was", {
+  timeout: 60_000,
+}, async () => {
+  const [whole, full] = [join(place, "whole"), join(place, "full")];
+  room = 1e9;
+  await standInRun(whole);
+  const taken = 1e9 - room;
+  for (const share of [0.01, 0.3, 0.6, 0.8, 0.95]) {
+    room = Math.floor(share * taken);
+    await expect(standInRun(full), `full at ${share}`).rejects.toThrow(`the disk is full; name another place or make room.`);
+    room = Number.POSITIVE_INFINITY;
+    await standInRun(full);
+    expect(differing(filesOf(whole), filesOf(full)), `full at ${share}`).toEqual([]);
+    rmSync(full, { recursive: true });
+  }
 });
 
 test("a browser's storage that takes no byte more ends the append, as a full one", async () => {
