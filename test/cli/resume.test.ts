@@ -1,5 +1,5 @@
 // errata run on folders that hold a run: what is refused, and how it is said. Nothing here needs a GPU.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -74,12 +74,37 @@ test("--resume of a finished run has nothing to do; of one with other settings i
 test("two processes do not work on one run; a lock of one that was killed does not count", () => {
   const place = join(run, "unfinished");
   const unlock = lockFolder(place);
-  writeFileSync(join(place, "lock"), `${process.ppid}\n`); // a process that is alive
+  const lock = join(place, "lock");
+  const mine = readFileSync(lock, "utf8");
+  writeFileSync(lock, `${process.ppid}\n`); // a process that is alive
   expect(() => lockFolder(place)).toThrow(`Process ${process.ppid} is at work on the run in ${place}`);
-  writeFileSync(join(place, "lock"), "999999999\n");
-  expect(() => lockFolder(place)).not.toThrow();
+  expect(() => lockFolder(place)).toThrow(`if it is no errata, delete ${lock}.`);
+  expect(readFileSync(lock, "utf8")).toBe(`${process.ppid}\n`);
+  for (const gone of ["999999999\n", "", "no number\n"]) {
+    writeFileSync(lock, gone);
+    if (gone !== "999999999\n") {
+      expect(() => lockFolder(place)).toThrow(`Another process is just taking ${place}`);
+      utimesSync(lock, 0, 0);
+    }
+    lockFolder(place);
+    expect(readFileSync(lock, "utf8")).toBe(mine);
+  }
+  expect(readdirSync(place)).toEqual(["lock"]);
   unlock();
   expect(existsSync(join(place, "lock"))).toBe(false);
+});
+
+test.skipIf(process.platform !== "linux")("a lock of a process whose number another one has now does not count", () => {
+  const place = join(run, "unfinished");
+  const [lock, boot] = [join(place, "lock"), readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()];
+  const began = readFileSync(`/proc/${process.ppid}/stat`, "utf8").replace(/^.*\)/s, "").split(" ")[20];
+  mkdirSync(place, { recursive: true });
+  writeFileSync(lock, `${process.ppid} ${boot} ${began}\n`);
+  expect(() => lockFolder(place)).toThrow("is at work on the run");
+  for (const other of [`${boot} 1`, `another-boot ${began}`]) {
+    writeFileSync(lock, `${process.ppid} ${other}\n`);
+    expect(() => lockFolder(place)).not.toThrow();
+  }
 });
 
 test("files on disk are whole or not there, and a log goes on where it is told to", async () => {
