@@ -8,7 +8,7 @@ import { configOf, PRESETS } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
 import type { AdapterInfo } from "../gpu/device.ts";
-import { GpuFailure } from "../gpu/gpu.ts";
+import { GpuFailure, NotFinite } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { bytesFiles } from "../model/files.ts";
 import { type AdapterFile, readAdapter, writeAdapter } from "../model/peft.ts";
@@ -447,8 +447,10 @@ async function fetchProblems(url: URL): Promise<Uint8Array> {
 }
 
 function sentenceOf(error: unknown): string {
-  const failed = error instanceof GpuFailure;
-  return failed ? `The GPU failed (${error.message}): try again; where it fails again, close what else uses it.` : messageOf(error);
+  if (!(error instanceof GpuFailure)) return messageOf(error);
+  return error instanceof NotFinite
+    ? `${error.message}: the model's files or the GPU's driver are at fault; take another dtype, model or GPU.`
+    : `The GPU failed (${error.message}): try again; where it fails again, close what else uses it.`;
 }
 
 /** Whether this tab or another holds the lock. */

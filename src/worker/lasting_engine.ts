@@ -4,7 +4,7 @@ import type { Engine } from "../ap2o/engine_student.ts";
 import { LossLimit, MAX_LOSSES } from "../ap2o/loss_limit.ts";
 import { PRESETS } from "../ap2o/presets.ts";
 import { type AdapterInfo, openDevice } from "../gpu/device.ts";
-import { Gpu, GpuFailure } from "../gpu/gpu.ts";
+import { Gpu, GpuFailure, NotFinite } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { readConfig } from "../model/config.ts";
 import { type ModelFiles, readJson } from "../model/files.ts";
@@ -85,16 +85,19 @@ export class LastingEngine {
   }
 
   /**
-   * Does it on the engine; where the GPU fails, once more on another one.
-   * @throws InputError where it fails too often
+   * Does it on the engine; where the GPU fails, again on another one.
+   * @throws GpuFailure where it fails again and again, or gives no numbers
    */
   use<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
     return this.hold(async () => {
-      for (let engine = await this.another(); ; engine = await this.another(engine)) {
+      let engine = await this.another();
+      for (let tries = 1; ; tries++) {
         try {
           return await work(engine);
         } catch (error) {
           this.#count(error);
+          if (tries === MAX_LOSSES || error instanceof NotFinite) throw error;
+          engine = await this.another(engine);
         }
       }
     });

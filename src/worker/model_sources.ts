@@ -93,7 +93,9 @@ function readOnce(files: ModelFiles): ModelFiles {
 
 async function openPicked(name: string, files: readonly File[]): Promise<ModelFiles> {
   const folder = pickedFiles(name, files);
-  const gguf = files.find((file) => file.name.toLowerCase().endsWith(".gguf"));
+  const ggufs = files.filter((file) => file.name.toLowerCase().endsWith(".gguf"));
+  if (ggufs.length > 1) throw new InputError(`${name} holds ${ggufs.length} GGUF files: pick the one to load (${ggufs[0]!.name}, ...).`);
+  const [gguf] = ggufs;
   const path = gguf && (gguf.webkitRelativePath.split("/").slice(1).join("/") || gguf.name);
   const source = path === undefined ? null : await folder.open(path);
   return source ? GgufFolder.open(name, source) : folder;
