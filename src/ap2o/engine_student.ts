@@ -7,6 +7,7 @@ import { generate } from "../model/generate.ts";
 import { type Adapter, adapterFromFile, adapterToFile, createAdapter, freeAdapter, writeAdapterWeights } from "../model/lora.ts";
 import type { Model } from "../model/model.ts";
 import type { AdapterFile, LoraConfig } from "../model/peft.ts";
+import { chatPrompt } from "../model/tokenizer.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
 import { explainBudget, type MemoryNeeds, planMemory } from "../train/memory_plan.ts";
 import { DEFAULT_OPTIONS } from "../train/objectives.ts";
@@ -69,7 +70,7 @@ export class EngineStudent implements Student {
     this.#continued = continued;
   }
 
-  renderChat = (messages: { role: string; content: string }[]): string => this.#engine.model.tokenizer.renderChat(messages, true);
+  renderChat = (messages: { role: string; content: string }[]): string => chatPrompt(this.#engine.model.tokenizer, messages);
 
   prepare(prompts: readonly string[], maxNewTokens: number): void {
     const longest = prompts.reduce((most, prompt) => Math.max(most, this.#encode(prompt).length), 0);

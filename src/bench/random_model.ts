@@ -61,6 +61,7 @@ export function randomModel(gpu: Gpu, id: string, shape: ModelConfig, dtype: "f3
       encode: (text) => [...text].map((letter) => letter.charCodeAt(0) % config.vocabulary),
       decode: (ids) => ids.map((token) => String.fromCharCode(97 + (token % 26))).join(""),
       eosTokenId: 0,
+      endTokenIds: [],
       eosToken: "a",
       chatTemplate: null,
       renderChat: (messages) => messages.map(({ content }) => content).join("\n"),

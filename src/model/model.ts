@@ -55,8 +55,9 @@ export interface LoadOptions {
 export async function loadModel(gpu: Gpu, files: ModelFiles, options: LoadOptions): Promise<Model> {
   const json = await readJson(files, "config.json");
   if (json === null) throw new InputError(`${files.id} has no config.json: name a Hugging Face model folder.`);
-  const config = readConfig(json, `${files.id}/config.json`);
+  const named = readConfig(json, `${files.id}/config.json`);
   const tokenizer = await loadTokenizer(files);
+  const config = { ...named, eosTokenIds: [...new Set([...named.eosTokenIds, ...tokenizer.endTokenIds])] };
   const file = await openWeights(files);
   file.check(config);
   checkSizes(config, `${files.id}/config.json`);

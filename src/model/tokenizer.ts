@@ -21,10 +21,22 @@ export interface Tokenizer {
   decode(ids: readonly number[], options?: { skipSpecial?: boolean }): string;
   readonly eosTokenId: number;
   readonly eosToken: string;
+  /** Every token at which an answer ends: eosTokenId, and what generation_config.json names beside it. */
+  readonly endTokenIds: readonly number[];
   /** The Jinja template, or null where the model has none. */
   readonly chatTemplate: string | null;
   /** Messages as the model's own template writes them. Throws an InputError where there is no template or it refuses the messages. */
   renderChat(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string;
+}
+
+/**
+ * Messages as a prompt for `encode` with addSpecial: without the first token where the tokenizer itself puts it (Llama 3, DeepSeek-Coder),
+ * or it would stand there twice.
+ */
+export function chatPrompt(tokenizer: Tokenizer, messages: readonly ChatMessage[]): string {
+  const text = tokenizer.renderChat(messages, true);
+  const first = tokenizer.decode(tokenizer.encode("", { addSpecial: true }).slice(0, 1));
+  return text.startsWith(first) ? text.slice(first.length) : text;
 }
 
 type Json = Record<string, unknown>;
@@ -48,6 +60,8 @@ export async function loadTokenizer(files: ModelFiles): Promise<Tokenizer> {
   const inner = createTokenizer(files.id, json, settings);
   const { eosToken, eosTokenId } = await findEndToken(files, inner, settings);
   const chatTemplate = await findChatTemplate(files, settings);
+  const generation = await readJson(files, "generation_config.json");
+  const alsoEnds = isObject(generation) ? readTokenIds(generation.eos_token_id, "eos_token_id", "generation_config.json") : [];
   return {
     encode: (text, options) => inner.encode(text, { add_special_tokens: options?.addSpecial ?? false }).ids,
     decode: (ids, options) =>
@@ -56,6 +70,7 @@ export async function loadTokenizer(files: ModelFiles): Promise<Tokenizer> {
         : inner.decode([...ids], { skip_special_tokens: options?.skipSpecial ?? false, clean_up_tokenization_spaces: false }),
     eosToken,
     eosTokenId,
+    endTokenIds: [...new Set([eosTokenId, ...alsoEnds])],
     chatTemplate,
     renderChat: (messages, addGenerationPrompt) => renderChat(files.id, chatTemplate, { messages, addGenerationPrompt, settings }),
   };
@@ -75,6 +90,7 @@ function withoutTokenizer(id: string): Tokenizer {
     get eosTokenId() {
       return refuse();
     },
+    endTokenIds: [],
     chatTemplate: null,
     renderChat: refuse,
   };

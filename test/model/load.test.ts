@@ -41,6 +41,15 @@ function dequantised(dtype: "int8" | "int4"): ModelFiles {
   return { id: "rounded", open: async (path) => (path === "model.safetensors" ? bytesSource(path, weights) : original.open(path)) };
 }
 
+test("an answer ends at what config, generation_config and tokenizer name", async () => {
+  const original = modelFiles("tiny-qwen2");
+  const generation = new TextEncoder().encode('{"eos_token_id": [317, 318]}');
+  const open = async (path: string) => (path === "generation_config.json" ? bytesSource(path, generation) : original.open(path));
+  const model = await loadModel(gpu, { id: "three ends", open }, { dtype: "f32" });
+  expect(model.config.eosTokenIds.toSorted()).toEqual([316, 317, 318]);
+  freeModel(gpu, model);
+});
+
 describe("dtypes", () => {
   test.each(["f16", "int8", "int4"] as const)("%s: PyTorch's log-probabilities of the rounded model, with an adapter", async (dtype) => {
     const model = await loadModel(gpu, modelFiles("tiny-llama"), { dtype });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { InputError } from "../../src/input_error.ts";
 import type { ModelFiles } from "../../src/model/files.ts";
 import { bytesSource } from "../../src/model/safetensors.ts";
-import { loadTokenizer } from "../../src/model/tokenizer.ts";
+import { chatPrompt, loadTokenizer } from "../../src/model/tokenizer.ts";
 import { tokenizePair } from "../../src/train/pair.ts";
 import { folder, modelFiles, readBytes, readJson } from "../golden/golden.ts";
 
@@ -71,7 +71,10 @@ describe("files", () => {
     expect((await loadTokenizer(changed({}))).eosTokenId).toBe(316);
     expect((await loadTokenizer(changed({ "tokenizer_config.json": { eos_token: { content: "<|im_end|>" } } }))).eosTokenId).toBe(318);
     const none = { "tokenizer_config.json": null };
-    expect((await loadTokenizer(changed({ ...none, "generation_config.json": { eos_token_id: [318, 316] } }))).eosToken).toBe("<|im_end|>");
+    const two = await loadTokenizer(changed({ ...none, "generation_config.json": { eos_token_id: [318, 316] } }));
+    expect([two.eosToken, two.endTokenIds]).toEqual(["<|im_end|>", [318, 316]]);
+    const both = await loadTokenizer(changed({ "generation_config.json": { eos_token_id: [318, 317] } }));
+    expect(both.endTokenIds).toEqual([316, 318, 317]);
     const fromConfig = await loadTokenizer(changed({ ...none, "generation_config.json": null, "config.json": { eos_token_id: 317 } }));
     expect(fromConfig.eosToken).toBe("<|im_start|>");
   });
@@ -91,6 +94,13 @@ describe("files", () => {
     expect(tokenizer.encode("a", { addSpecial: true })).toEqual([317, 97]);
     const pair = tokenizePair(tokenizer, { prompt: "a", chosen: "\n", rejected: "\t" });
     expect(pair).toEqual({ promptIds: [317, 97], chosenIds: [10, 316], rejectedIds: [9, 316] });
+    // This template writes <|im_start|> itself: as a prompt it has it once.
+    const messages = [{ role: "user", content: "hi" }];
+    expect(tokenizer.encode(chatPrompt(tokenizer, messages), { addSpecial: true })).toEqual(
+      tokenizer.encode(tokenizer.renderChat(messages, true)),
+    );
+    const plain = await loadTokenizer(changed({}));
+    expect(chatPrompt(plain, messages)).toBe(plain.renderChat(messages, true));
   });
 
   test("ids beyond the tokenizer, which a model's vocabulary may have, have no text", async () => {
