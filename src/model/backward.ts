@@ -7,7 +7,6 @@ import { attentionBackwardDelta } from "../kernels/attention_backward_delta.ts";
 import { attentionBackwardKeyValue } from "../kernels/attention_backward_key_value.ts";
 import { attentionBackwardKeyValueQuads } from "../kernels/attention_backward_key_value_quads.ts";
 import { attentionBackwardQuery } from "../kernels/attention_backward_query.ts";
-import { linearBackward } from "../kernels/linear_backward.ts";
 import { linearWeightBackward } from "../kernels/linear_weight_backward.ts";
 import { rmsNorm } from "../kernels/rms_norm.ts";
 import { rmsNormBackward } from "../kernels/rms_norm_backward.ts";
@@ -17,7 +16,7 @@ import { swigluBackward } from "../kernels/swiglu_backward.ts";
 import { type Activations, type BackwardScratch, type LayerActivations, rowsOf } from "./activations.ts";
 import { attentionHalf, feedForwardHalf, normMid, type Pass } from "./forward.ts";
 import type { Adapter } from "./lora.ts";
-import { multiplyBackward, rowsIn } from "./matrix.ts";
+import { linearBackwardInTiles, multiplyBackward, rowsIn } from "./matrix.ts";
 import type { Model } from "./model.ts";
 import type { PassSize } from "./pack.ts";
 import { type LayerMatrix, matrixParts } from "./weight_shapes.ts";
@@ -104,8 +103,8 @@ function projectBackward(
     if (!lora) continue;
     const z = rowsOf(activations.layers[i]!.z[projection], size.tokens);
     const columns = { scale: adapter.scale, shard: { first, rows: rowsIn(matrix) } };
-    linearBackward(gpu, { dy, weight: lora.B }, { dx: dz }, columns);
-    linearBackward(gpu, { dy: dz, weight: lora.A }, { dx }, { accumulate: true });
+    linearBackwardInTiles(gpu, { dy, weight: lora.B }, dz, columns);
+    linearBackwardInTiles(gpu, { dy: dz, weight: lora.A }, dx, { accumulate: true });
     linearWeightBackward(gpu, { dy: dz, x }, { dweight: lora.dA });
     linearWeightBackward(gpu, { dy, x: z }, { dweight: lora.dB }, columns);
   }

@@ -1,7 +1,7 @@
 // A model folder, wherever it lies: below a URL, or in files that the user picked. (A local folder: cli/folder.ts.)
 
 import { InputError } from "../input_error.ts";
-import { type ByteSource, bytesSource } from "./safetensors.ts";
+import { type ByteSource, bytesSource, refuseLfsPointer } from "./safetensors.ts";
 
 /** A model's files by name. */
 export interface ModelFiles {
@@ -124,6 +124,7 @@ export async function readText(files: ModelFiles, path: string): Promise<string 
 export async function readJson(files: ModelFiles, path: string): Promise<unknown> {
   const text = await readText(files, path);
   if (text === null) return null;
+  refuseLfsPointer(`${path} of ${files.id}`, new TextEncoder().encode(text.slice(0, 24)));
   try {
     return JSON.parse(text);
   } catch {

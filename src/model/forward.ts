@@ -3,13 +3,12 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { attention } from "../kernels/attention.ts";
-import { linear } from "../kernels/linear.ts";
 import { rmsNorm } from "../kernels/rms_norm.ts";
 import { rope } from "../kernels/rope.ts";
 import { swiglu } from "../kernels/swiglu.ts";
 import { type Activations, rowsOf } from "./activations.ts";
 import type { Adapter } from "./lora.ts";
-import { gather, multiply, rowsIn } from "./matrix.ts";
+import { gather, linearInTiles, multiply, rowsIn } from "./matrix.ts";
 import type { Model } from "./model.ts";
 import type { Pack, PassSize } from "./pack.ts";
 import { type LayerMatrix, matrixParts } from "./weight_shapes.ts";
@@ -112,7 +111,7 @@ export function addLora({ gpu, model, adapter, activations, size }: Pass, i: num
     if (!lora) continue;
     const z = rowsOf(activations.layers[i]!.z[projection], size.tokens);
     const shard = { first, rows: rowsIn(model.layers[i]![name].matrix) };
-    linear(gpu, { x, weight: lora.A }, { y: z });
-    linear(gpu, { x: z, weight: lora.B }, { y }, { scale: adapter.scale, accumulate: true, shard });
+    linearInTiles(gpu, { x, weight: lora.A }, z, {});
+    linearInTiles(gpu, { x: z, weight: lora.B }, y, { scale: adapter.scale, accumulate: true, shard });
   }
 }

@@ -28,6 +28,7 @@ const IN_BLOCK: Readonly<Record<string, string>> = {
 const EMBEDDING = "token_embd.weight";
 const OUTPUT = "output.weight";
 const ROPE_FREQUENCIES = "rope_freqs.weight";
+const OUTPUT_BIAS = "blk.0.attn_output.bias";
 
 /** A GGUF file that was opened. As ModelFiles it has config.json, tokenizer.json and tokenizer_config.json. */
 export class GgufFolder implements ModelFiles {
@@ -49,6 +50,12 @@ export class GgufFolder implements ModelFiles {
   static async open(id: string, source: ByteSource): Promise<GgufFolder> {
     const header = await readGgufHeader(source);
     const metadata = new GgufMetadata(source.name, header.metadata);
+    const parts = metadata.get("split.count");
+    if (typeof parts === "number" && parts > 1)
+      throw new InputError(
+        `${source.name} is one of ${parts} parts: join them (llama-gguf-split --merge), or load the model's Hugging Face folder.`,
+      );
+    refuseUnknown(source.name, header, metadata);
     const tied = await isTied(source, header);
     const tensors = storedTensors(source, header, metadata, tied);
     const config = await huggingFaceConfig(source, header, metadata, tied);
@@ -64,6 +71,20 @@ export class GgufFolder implements ModelFiles {
     const content = this.#files.get(path);
     return content ? bytesSource(path, new TextEncoder().encode(JSON.stringify(content()))) : null;
   }
+}
+
+/** A tensor that this model type does not have, as it is run here, would change its numbers by being left out. */
+function refuseUnknown(file: string, { tensors }: GgufHeader, metadata: GgufMetadata): void {
+  const attentionBias = metadata.architecture === "qwen2" ? ["attn_q", "attn_k", "attn_v"] : ["attn_q", "attn_k", "attn_v", "attn_output"];
+  const biases = metadata.architecture === "qwen2" || tensors.has(OUTPUT_BIAS) ? attentionBias : [];
+  const isKnown = (name: string) => {
+    const [, part = "", leaf] = /^blk\.\d+\.(\w+)\.(weight|bias)$/.exec(name) ?? [];
+    if (leaf === undefined) return [EMBEDDING, OUTPUT, "output_norm.weight", ROPE_FREQUENCIES].includes(name);
+    return leaf === "weight" ? Object.hasOwn(IN_BLOCK, part) : biases.includes(part);
+  };
+  const unknown = [...tensors.keys()].find((name) => !isKnown(name));
+  if (unknown !== undefined)
+    throw new InputError(`${file}: tensor "${unknown}" is none that a ${metadata.architecture} model has here: it cannot be run.`);
 }
 
 /** In the file. A tensor of one dimension is one row. */
@@ -120,8 +141,7 @@ function huggingFaceName(name: string, tied: boolean): string {
   if (name === OUTPUT) return tied ? "model.embed_tokens.weight" : "lm_head.weight";
   if (name === "output_norm.weight") return "model.norm.weight";
   const [, layer, part = "", leaf] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name) ?? [];
-  const path = IN_BLOCK[part];
-  return path === undefined ? name : `model.layers.${layer}.${path}.${leaf}`; // an unknown tensor stays unread, as in other folders
+  return `model.layers.${layer}.${IN_BLOCK[part]}.${leaf}`;
 }
 
 /** The heads of llama's q and k, whose rows are stored in another order; null for other tensors. */
@@ -170,7 +190,7 @@ async function huggingFaceConfig(source: ByteSource, { tensors }: GgufHeader, me
     vocab_size: vocabulary,
     max_position_embeddings: metadata.number(".context_length"),
     rms_norm_eps: Number(metadata.number(".attention.layer_norm_rms_epsilon").toPrecision(6)), // float32 of 1e-5 or 1e-6
-    attention_bias: tensors.has("blk.0.attn_output.bias"),
+    attention_bias: tensors.has(OUTPUT_BIAS),
     tie_word_embeddings: tied,
     eos_token_id: endTokens(metadata),
     rope_theta: metadata.get(".rope.freq_base") ?? 10000,
@@ -186,6 +206,8 @@ function endTokens(metadata: GgufMetadata): number[] {
 /** llama3's scaling lies in a tensor: what each inverse frequency is divided by. Others are metadata. */
 async function ropeScaling(source: ByteSource, divisors: GgufTensor | undefined, metadata: GgufMetadata): Promise<object | null> {
   if (divisors) return { rope_type: "divisors", divisors: [...(await readStoredRows(source, divisors, 0, 1))] };
+  const old = metadata.get(".rope.scale_linear"); // before there were types
+  if (typeof old === "number" && old !== 1) return { rope_type: "linear", factor: old };
   const type = metadata.get(".rope.scaling.type") ?? "none";
   if (type === "none") return null;
   return { rope_type: type, factor: metadata.get(".rope.scaling.factor") };

@@ -3,7 +3,7 @@
 
 import { InputError } from "../input_error.ts";
 import { TENSOR_TYPES, type TensorType, tensorTypeName } from "./gguf_blocks.ts";
-import type { ByteSource } from "./safetensors.ts";
+import { type ByteSource, refuseLfsPointer } from "./safetensors.ts";
 
 export type GgufValue = number | boolean | string | GgufValue[];
 
@@ -33,6 +33,7 @@ const ARRAY = 9;
 export async function readGgufHeader(source: ByteSource): Promise<GgufHeader> {
   for (let size = FIRST_BYTES; ; size *= 4) {
     const bytes = await source.slice(0, Math.min(size, source.size));
+    refuseLfsPointer(source.name, bytes);
     try {
       return parse(new Reader(source.name, bytes), source.size);
     } catch (error) {

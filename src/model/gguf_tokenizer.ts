@@ -55,11 +55,11 @@ export function ggufTokenizer(metadata: GgufMetadata): object {
       `${metadata.file}: expected a byte-level BPE tokenizer (tokenizer.ggml.model gpt2), found ${model ?? "none"}: load the model's Hugging Face folder instead.`,
     );
   }
-  const pre = String(metadata.get("tokenizer.ggml.pre") ?? "gpt-2");
-  const rule = Object.hasOwn(WORD_RULES, pre) ? WORD_RULES[pre]! : null;
-  if (!rule) {
+  const pre = metadata.get("tokenizer.ggml.pre") ?? "none";
+  const rule = typeof pre === "string" && Object.hasOwn(WORD_RULES, pre) ? WORD_RULES[pre]! : null;
+  if (!rule || typeof pre !== "string") {
     throw new InputError(
-      `${metadata.file}: tokenizer.ggml.pre ${pre} is unknown; expected ${Object.keys(WORD_RULES).join(", ")}: load the model's Hugging Face folder instead.`,
+      `${metadata.file}: tokenizer.ggml.pre says ${pre}, and without it words cannot be told apart; expected ${Object.keys(WORD_RULES).join(", ")}: load the model's Hugging Face folder instead.`,
     );
   }
   const tokens = metadata.strings("tokenizer.ggml.tokens");

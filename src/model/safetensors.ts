@@ -54,6 +54,15 @@ export interface SafetensorsHeader {
   metadata: Record<string, string>;
 }
 
+/**
+ * What git leaves of a large file where it was cloned without git-lfs: three lines of text that begin so.
+ * @throws InputError where these are a file's first bytes
+ */
+export function refuseLfsPointer(name: string, first: Uint8Array): void {
+  if (!new TextDecoder().decode(first.subarray(0, 24)).startsWith("version https://git-lfs")) return;
+  throw new InputError(`${name} is a Git LFS pointer, not the file itself: fetch it with \`git lfs pull\`, or download it from the hub.`);
+}
+
 /** A source over bytes in memory. */
 export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
   return { name, size: bytes.length, slice: async (begin, end) => bytes.subarray(begin, end) };
@@ -66,6 +75,7 @@ export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
 export async function readSafetensorsHeader(source: ByteSource): Promise<SafetensorsHeader> {
   const fail = (message: string) => new InputError(`${source.name}: ${message}`);
   if (source.size < 8) throw fail(`not a safetensors file: expected at least 8 bytes, found ${source.size}.`);
+  refuseLfsPointer(source.name, await source.slice(0, Math.min(24, source.size)));
   const length = readLength(await source.slice(0, 8));
   if (length > BigInt(MAX_HEADER_BYTES)) throw fail(`expected a header of at most ${MAX_HEADER_BYTES} bytes, found a length of ${length}.`);
   const headerEnd = 8 + Number(length);

@@ -152,6 +152,14 @@ describe("refused, in one sentence", () => {
       "expected rows of whole blocks of 32 for type Q8_0",
     ],
     ["no architecture", gguf({}, table), "the architecture (none) cannot be run"],
+    [
+      "a bias that llama does not have",
+      gguf(llama, { ...table, "blk.0.attn_q.bias": [4] }),
+      'tensor "blk.0.attn_q.bias" is none that a llama',
+    ],
+    ["a tensor of another model", gguf(llama, { ...table, "blk.0.ssm_in.weight": [4, 32] }), 'tensor "blk.0.ssm_in.weight" is none that a'],
+    ["one of several parts", gguf({ ...llama, "split.count": 3 }, table), "m.gguf is one of 3 parts: join them"],
+    ["a Git LFS pointer", new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\noid sha256:1\n"), "is a Git LFS pointer"],
     ["no layers in the metadata", gguf(llama, table), "expected llama.attention.head_count, a number, in the metadata, found none."],
     [
       "no embedding",
@@ -162,7 +170,7 @@ describe("refused, in one sentence", () => {
     const refused = open(bytes);
     await expect(refused).rejects.toThrow(InputError);
     await expect(refused).rejects.toThrow(message);
-    await expect(refused).rejects.toThrow(/^m\.gguf: [^\n]+\.$/);
+    await expect(refused).rejects.toThrow(/^m\.gguf:? [^\n]+\.$/);
   });
 
   test("cut at any byte it is one sentence, before the first tensor is read", async () => {
@@ -172,7 +180,8 @@ describe("refused, in one sentence", () => {
 
   test.each([
     ["tokenizer.ggml.model", "llama", "expected a byte-level BPE tokenizer (tokenizer.ggml.model gpt2), found llama"],
-    ["tokenizer.ggml.pre", "tekken", "tokenizer.ggml.pre tekken is unknown; expected gpt-2"],
+    ["tokenizer.ggml.pre", "tekken", "tokenizer.ggml.pre says tekken, and without it words cannot be told apart; expected gpt-2"],
+    ["tokenizer.ggml.tokens", [], "tokenizer.ggml.pre says none, and without it"],
   ])("a tokenizer of another kind: %s", (key, value, message) => {
     const metadata = new GgufMetadata("m.gguf", new Map(Object.entries({ ...llama, "tokenizer.ggml.model": "gpt2", [key]: value })));
     expect(() => ggufTokenizer(metadata)).toThrow(message);
@@ -195,6 +204,7 @@ describe("what the metadata says", () => {
   test("linear scaling, yarn (which is refused), key length and end tokens", async () => {
     const linear = { "llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4 };
     expect(readConfig(await configOf(linear), "c").rope.scaling).toEqual({ type: "linear", factor: 4 });
+    expect(readConfig(await configOf({ "llama.rope.scale_linear": 4 }), "c").rope.scaling).toEqual({ type: "linear", factor: 4 });
     const yarn = await configOf({ "llama.rope.scaling.type": "yarn" });
     expect(() => readConfig(yarn, "c")).toThrow("this rope type cannot be run");
     expect(await configOf({ "llama.attention.key_length": 8 })).toMatchObject({
