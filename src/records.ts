@@ -8,6 +8,8 @@ export type Phase = "exam" | "repair" | "quiz" | "before" | "after" | "after_las
 export interface Answer {
   task_id: string;
   phase: Phase;
+  /** After which optimiser step, where the phase is quiz. (The first version's files have no answers of quizzes.) */
+  step?: number;
   sample_index: number;
   split: string;
   /** The whole program and what the model wrote. */

@@ -420,6 +420,7 @@ export class Run {
     const sitting: Sitting = {
       ...this.#sitting("quiz", config.quiz_n, config.quiz_temperature, config.quiz_timeout_ms),
       stage: "quiz",
+      step,
       problems: this.#split.validation,
       stream: "quiz", // the same draws in every quiz: checkpoints differ, luck does not
       trained: step > 0,

@@ -10,6 +10,8 @@ import type { Student, Written } from "./student.ts";
 export interface Sitting {
   readonly stage: Stage;
   readonly phase: Phase;
+  /** Recorded with each answer: a quiz comes again and again. */
+  readonly step?: number;
   readonly problems: readonly Problem[];
   /** Answers per problem. */
   readonly n: number;
@@ -146,6 +148,7 @@ async function judgeProblem(
   return inOrder.map(({ text, ended }, i) => ({
     task_id: problem.taskId,
     phase: sitting.phase,
+    ...(sitting.step !== undefined && { step: sitting.step }),
     sample_index: first + i,
     split: problem.split,
     solution: question.program(text),

@@ -105,14 +105,14 @@ export function checkRun(files) {
   };
 
   // Answers: every sample has its result.
-  const results = new Map(lines("results.jsonl").map((row) => [`${row.phase} ${row.task_id} ${row.sample_index}`, row]));
-  const answers = lines("samples.jsonl").map((row) => ({ ...row, ...results.get(`${row.phase} ${row.task_id} ${row.sample_index}`) }));
+  const keyOf = (/** @type {Row} */ row) => `${row.phase} ${row.step} ${row.task_id} ${row.sample_index}`;
+  const results = new Map(lines("results.jsonl").map((row) => [keyOf(row), row]));
+  const answers = /** @type {Row[]} */ (lines("samples.jsonl").map((row) => ({ ...row, ...results.get(keyOf(row)) })));
   same("samples with a result", answers.filter((row) => "verdict" in row).length, results.size);
   const byTask = (/** @type {string} */ phase) => {
     /** @type {Map<string, Row[]>} */
     const tasks = new Map();
-    for (const row of /** @type {Row[]} */ (answers))
-      if (row.phase === phase) tasks.set(row.task_id, [...(tasks.get(row.task_id) ?? []), row]);
+    for (const row of answers) if (row.phase === phase) tasks.set(row.task_id, [...(tasks.get(row.task_id) ?? []), row]);
     return tasks;
   };
 
@@ -136,13 +136,21 @@ export function checkRun(files) {
 
   // The notebook.
   const exam = byTask("exam");
-  const typeOf = (/** @type {Row} */ row) => (config.rule === "reference" && row.verdict === "exit" ? "TypeError" : row.error_type);
+  /** @type {(row: Row) => string} */
+  const typeOf = (row) => (config.rule === "reference" && row.verdict === "exit" ? "TypeError" : row.error_type);
   if (!config.shuffle_verdicts) checkNotebook(notebook, exam, config, typeOf, same);
 
   // Quizzes: replay shares, and the best step.
   const quizzes = lines("quizzes.jsonl");
   const replays = method === "ap2o-h2l" || method === "ap2o-l2h";
-  for (const { step, errors, replay } of quizzes) {
+  for (const { step, errors, replay, ...quiz } of quizzes) {
+    const judged = answers.filter((row) => row.phase === "quiz" && row.step === step && row.verdict !== "infra_error");
+    const rates = [...new Set(judged.map(({ task_id }) => task_id))].map((task) => {
+      const own = judged.filter(({ task_id }) => task_id === task);
+      return own.filter(({ verdict }) => verdict === "pass").length / own.length;
+    });
+    same(`quiz ${step} pass@1`, quiz["pass@1"], rates.reduce((sum, rate) => sum + rate, 0) / rates.length);
+    same(`quiz ${step} errors`, errors, errorCounts(judged.map((row) => ({ error_type: typeOf(row) }))));
     const total = Object.values(errors).reduce((sum, count) => sum + count, 0);
     const shares = Object.fromEntries(Object.entries(errors).map(([type, count]) => [type, count / total]));
     same(`quiz ${step} replay`, replay, step > 0 && replays ? shares : {});

@@ -24,6 +24,12 @@ test.each([
   ["a probability", "preferences.jsonl", /"probability":0\.\d/, '"probability":0.9'],
   ["a rejected answer", "preferences.jsonl", /"rejected_index":\d+/, '"rejected_index":0'],
   ["a verdict", "results.jsonl", /"verdict":"pass","error_type":""/, '"verdict":"runtime_error","error_type":"TypeError"'],
+  [
+    "a quiz's verdict",
+    "results.jsonl",
+    /"phase":"quiz","step":5,"sample_index":0,"verdict":"pass"/,
+    '"phase":"quiz","step":5,"sample_index":0,"verdict":"timeout"',
+  ],
   ["an order", "notebook.json", /"sample_index": (\d+)/, '"sample_index": 99'],
   ["a figure", "run.json", /"pass@1": 0\.\d/, '"pass@1": 0.0'],
 ])("%s that is changed is noticed", async (_, file, pattern, replacement) => {

@@ -83,7 +83,7 @@ function AnswerRow({ answer }: { answer: Answer }) {
 }
 
 function keyOf(answer: Answer): string {
-  return `${answer.phase} ${answer.task_id} ${answer.sample_index}`;
+  return `${answer.phase} ${answer.step} ${answer.task_id} ${answer.sample_index}`;
 }
 
 /** Why the model cannot be asked now; null where it can. */

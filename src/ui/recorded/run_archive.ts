@@ -58,6 +58,7 @@ const Sample = v.object({
   completion: v.string(),
   ended,
   sample_index: v.number(),
+  step: v.exactOptional(v.number()),
   split: v.string(),
   phase,
 });
@@ -66,6 +67,7 @@ const Result = v.object({
   task_id: v.string(),
   phase,
   sample_index: v.number(),
+  step: v.exactOptional(v.number()),
   verdict: v.string(),
   error_type: v.string(),
   error_label: v.string(),
@@ -176,8 +178,8 @@ async function readLines<T>(files: Files, path: string, name: string, schema: Sc
 }
 
 function joinAnswers(samples: readonly v.InferOutput<typeof Sample>[], results: readonly v.InferOutput<typeof Result>[], name: string) {
-  const keyOf = (record: { phase: string; task_id: string; sample_index: number }) =>
-    `${record.phase} ${record.task_id} ${record.sample_index}`;
+  const keyOf = ({ phase, step, task_id, sample_index }: v.InferOutput<typeof Sample> | v.InferOutput<typeof Result>) =>
+    `${phase} ${step} ${task_id} ${sample_index}`;
   const verdicts = new Map(results.map((result) => [keyOf(result), result]));
   return samples.map((sample): Answer => {
     const result = verdicts.get(keyOf(sample));

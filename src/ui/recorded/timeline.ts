@@ -1,5 +1,5 @@
 // A run that is over, as the events that it told while it went on: what draws the live run draws this one, too.
-import type { Answer, Phase, Preference, QuizResult, RunEvent, Stage } from "../../records.ts";
+import type { Answer, Phase, QuizResult, RunEvent, Stage } from "../../records.ts";
 import { evaluationOf, type RunArchive } from "./run_archive.ts";
 
 export interface TimedEvent {
@@ -55,7 +55,7 @@ function tellAnswers(clock: Clock, answers: readonly Answer[], phase: "exam" | "
   }
 }
 
-/** Answers of one quiz, as far as run.json tells. */
+/** Answers of one quiz, as far as run.json tells: a run of the first version has none of them in its files. */
 function quizSize({ record, quizzes }: RunArchive): number {
   const first = quizzes.find((quiz) => quiz["pass@1"] < 1);
   if (!first) return Number(record.config.quiz_n) || 1;
@@ -63,29 +63,36 @@ function quizSize({ record, quizzes }: RunArchive): number {
   return Math.max(1, Math.round(failed / (1 - first["pass@1"])));
 }
 
-function tellQuiz(clock: Clock, quiz: QuizResult, size: number, best: boolean, ranMs: number): void {
+/** @param answers the quiz's, as far as the run's files have them */
+function tellQuiz(clock: Clock, quiz: QuizResult, answers: readonly Answer[], size: number, best: boolean, ranMs: number): void {
   for (let quarter = 0; quarter <= 4; quarter++) {
-    clock.tell(stage("quiz", "quiz", Math.round((size * quarter) / 4), size));
+    const done = (part: number) => Math.round((size * part) / 4);
+    clock.tell(...answers.slice(done(quarter - 1), done(quarter)).map((answer): RunEvent => ({ type: "answer", answer })));
+    clock.tell(stage("quiz", "quiz", done(quarter), size));
     clock.pass(PLAYED_MS.quiz / 5, ranMs / 5);
   }
   clock.tell({ type: "quiz", quiz, best });
 }
 
-function pairsByStep(pairs: readonly Preference[]): Map<number, Preference[]> {
-  const byStep = new Map<number, Preference[]>();
-  for (const pair of pairs) {
-    const some = byStep.get(pair.step);
-    if (some) some.push(pair);
-    else byStep.set(pair.step, [pair]);
+function groupedBy<T>(rows: readonly T[], stepOf: (row: T) => number): Map<number, T[]> {
+  const byStep = new Map<number, T[]>();
+  for (const row of rows) {
+    const some = byStep.get(stepOf(row));
+    if (some) some.push(row);
+    else byStep.set(stepOf(row), [row]);
   }
   return byStep;
 }
 
 function tellCorrection(clock: Clock, archive: RunArchive): void {
   const { record, steps, quizzes } = archive;
-  const pairs = pairsByStep(archive.pairs);
+  const pairs = groupedBy(archive.pairs, ({ step }) => step);
   const total = Number(record.totalSteps) || steps.length;
   const size = quizSize(archive);
+  const answers = groupedBy(
+    archive.answers.filter(({ phase }) => phase === "quiz"),
+    ({ step }) => step ?? 0,
+  );
   const stepMs = ((record.seconds.correction ?? 0) * 1000) / Math.max(1, steps.length);
   const quizMs = ((record.seconds.quiz ?? 0) * 1000) / Math.max(1, quizzes.length);
   const playedMs = Math.min(PLAYED_MS.step, PLAYED_MS.correctionAtMost / Math.max(1, steps.length));
@@ -94,7 +101,7 @@ function tellCorrection(clock: Clock, archive: RunArchive): void {
     for (const quiz of quizzes.filter((entry) => entry.step === step)) {
       const better = step > 0 && quiz["pass@1"] > best;
       if (better) best = quiz["pass@1"];
-      tellQuiz(clock, quiz, size, better, quizMs);
+      tellQuiz(clock, quiz, answers.get(step) ?? [], answers.get(step)?.length ?? size, better, quizMs);
     }
   };
   quizAfter(0);
