@@ -42,17 +42,22 @@ const LOST_NATS = 1;
  * A warning where the chosen answers get less likely while the margins rise (likelihood displacement: the cheap way to a larger
  * margin, at which answers break), else null. It compares the last ten steps with the ten before them; the log-ratios to the
  * reference are looked at, since plain log-probabilities differ from batch to batch with the answers' lengths.
+ * @param reference false for an objective without one, whose rewards are no log-ratios: then the log-probabilities themselves are compared
+ *   with those of the first ten steps, and have fallen where they lost more than the batches' scatter explains
  */
-export function displacement(metrics: readonly StepMetrics[], beta: number): string | null {
+export function displacement(metrics: readonly StepMetrics[], beta: number, reference: boolean): string | null {
   if (metrics.length < 2 * STRETCH) return null;
-  const nats = (name: "rewards/chosen" | "rewards/margins", from: number, to?: number) =>
-    mean(metrics.slice(from, to).map((step) => (step[name] ?? Number.NaN) / beta));
-  const chosen = nats("rewards/chosen", -STRETCH);
-  const margin = nats("rewards/margins", -STRETCH);
-  const falling = chosen < -LOST_NATS && chosen < nats("rewards/chosen", -2 * STRETCH, -STRETCH);
-  const rising = margin > nats("rewards/margins", -2 * STRETCH, -STRETCH);
+  const of = (name: "rewards/chosen" | "rewards/margins" | "logps/chosen", from: number, to?: number) =>
+    metrics.slice(from, to).map((step) => step[name] ?? Number.NaN);
+  const rising = mean(of("rewards/margins", -STRETCH)) > mean(of("rewards/margins", -2 * STRETCH, -STRETCH));
+  const name = reference ? "rewards/chosen" : "logps/chosen";
+  const [now, before] = [of(name, -STRETCH), of(name, -2 * STRETCH, -STRETCH)];
+  const first = of(name, 0, STRETCH);
+  const lost = reference ? -mean(now) / beta : mean(first) - mean(now);
+  const scatter = reference ? 0 : 2 * Math.sqrt(variance(now) / STRETCH + variance(first) / STRETCH);
+  const falling = lost > Math.max(LOST_NATS, scatter) && mean(now) < mean(before);
   if (!falling || !rising) return null;
-  return `Step ${metrics.at(-1)!.step}: the chosen answers have become less likely (their log-probability fell by ${(-chosen).toFixed(1)}) while the margins rise: believe the quiz, not the margins; a lower learning rate, rpo_alpha or iterpref help.`;
+  return `Step ${metrics.at(-1)!.step}: the chosen answers have become less likely (their log-probability fell by ${lost.toFixed(1)}) while the margins rise: believe the quiz, not the margins; a lower learning rate, rpo_alpha or iterpref help.`;
 }
 
 /** Whether the last `patience` quizzes (the one before training apart) brought no better pass@1 than an earlier one; 0: never. */
@@ -64,4 +69,10 @@ export function noLongerImproves(quizzes: readonly QuizResult[], patience: numbe
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Of a sample. */
+function variance(values: readonly number[]): number {
+  const middle = mean(values);
+  return values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
 }

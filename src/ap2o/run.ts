@@ -294,8 +294,8 @@ export class Run {
   /** Once in a run. */
   *#warnOfDisplacement(): Generator<RunEvent> {
     const { loss_type, beta } = this.#inputs.config;
-    if (this.#displaced || !OBJECTIVES[loss_type].reference) return;
-    const message = displacement(this.#metrics, beta);
+    if (this.#displaced) return;
+    const message = displacement(this.#metrics, beta, OBJECTIVES[loss_type].reference);
     this.#displaced = message !== null;
     if (message !== null) yield { type: "warning", message };
   }

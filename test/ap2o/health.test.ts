@@ -29,18 +29,21 @@ test("displacement: chosen log-probabilities that fall while margins rise, by mo
     displacement(
       curve((i) => -0.02 * i, rising),
       0.1,
+      true,
     ),
   ).toMatch(/^Step 30: the chosen answers have become less likely \(.* 4\.9\)/);
   expect(
     displacement(
       curve((i) => 0.02 * i, rising),
       0.1,
+      true,
     ),
   ).toBeNull();
   expect(
     displacement(
       curve((i) => -0.001 * i, rising),
       0.1,
+      true,
     ),
   ).toBeNull(); // a quarter of a nat
   expect(
@@ -50,11 +53,67 @@ test("displacement: chosen log-probabilities that fall while margins rise, by mo
         (i) => -0.1 * i,
       ),
       0.1,
+      true,
     ),
   ).toBeNull();
-  expect(displacement(curve((i) => -0.02 * i, rising).slice(0, 19), 0.1)).toBeNull();
+  expect(displacement(curve((i) => -0.02 * i, rising).slice(0, 19), 0.1, true)).toBeNull();
   const sft = curve(rising, rising).map(({ "rewards/chosen": _, "rewards/margins": __, ...step }) => step);
-  expect(displacement(sft, 0.1)).toBeNull();
+  expect(displacement(sft, 0.1, true)).toBeNull();
+});
+
+test("displacement without a reference: the log-probabilities themselves, as far as they fall beyond the batches' scatter", () => {
+  const without = (logp: (i: number) => number, margin: (i: number) => number) =>
+    curve(() => 5, margin).map((step, i) => ({ ...step, "logps/chosen": -20 + logp(i) }));
+  const scatter = (i: number) => [3, -4, 2, 5, -3, -3][i % 6]!;
+  const rising = (i: number) => 0.1 * i;
+  expect(
+    displacement(
+      without((i) => -0.5 * i + scatter(i), rising),
+      0.1,
+      false,
+    ),
+  ).toMatch(/fell by 10\.\d/);
+  expect(
+    displacement(
+      without((i) => -0.1 * i, rising),
+      0.1,
+      false,
+    ),
+  ).toMatch(/fell by 2\.0/);
+  expect(
+    displacement(
+      without((i) => -0.1 * i + scatter(i), rising),
+      0.1,
+      false,
+    ),
+  ).toBeNull(); // two nats, in batches that scatter by three
+  expect(
+    displacement(
+      without((i) => 0.5 * i, rising),
+      0.1,
+      false,
+    ),
+  ).toBeNull();
+  expect(
+    displacement(
+      without(
+        (i) => -0.5 * i,
+        (i) => -0.1 * i,
+      ),
+      0.1,
+      false,
+    ),
+  ).toBeNull();
+  expect(
+    displacement(
+      without(
+        (i) => -0.5 * i,
+        () => Number.NaN,
+      ),
+      0.1,
+      false,
+    ),
+  ).toBeNull(); // SFT has no margins
 });
 
 test("early stop: so many quizzes without a better one; the one before training does not count", () => {
