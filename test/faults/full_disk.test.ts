@@ -74,16 +74,13 @@ describe("a disk", () => {
     expect(readFileSync(join(place, "log"), "utf8").slice(0, 10)).toBe("0123456789");
   });
 
-  test.skipIf(process.platform === "win32")("is told to keep the bytes before the name, then the name, and the folders' names", () => {
+  test("is told to keep the bytes before the name, then the name, and the folders' names", () => {
     const path = join(place, "one", "two", "a");
     writeWhole(path, "text");
-    expect(calls).toEqual([
-      `flush ${join(place, "one")}`,
-      `flush ${place}`,
-      `flush ${path}.part`,
-      `rename ${path}`,
-      `flush ${join(place, "one", "two")}`,
-    ]);
+    const made = [`flush ${join(place, "one")}`, `flush ${place}`];
+    const file = [`flush ${path}.part`, `rename ${path}`];
+    const named = [`flush ${join(place, "one", "two")}`];
+    expect(calls).toEqual(process.platform === "win32" ? file : [...made, ...file, ...named]);
   });
 });
 
