@@ -1,11 +1,9 @@
 // A student who outlives its GPU. When the device is lost, or fails in any other way, the student is opened again on a new one, brought
 // back to the last lesson that counted, and asked once more: answers and steps come out as if nothing had happened.
-import { GpuFailure, NotFinite } from "../gpu/gpu.ts";
-import { InputError } from "../input_error.ts";
 import type { AdapterFile } from "../model/peft.ts";
 import type { ReferenceStore } from "../train/references.ts";
 import type { RunConfig } from "./config.ts";
-import { LossLimit, MAX_LOSSES } from "./loss_limit.ts";
+import { Patience } from "./patience.ts";
 import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
 
 export interface LastingOptions {
@@ -26,13 +24,12 @@ export class LastingStudent implements Student {
   #memory: StudentMemory | null = null;
   #since: (readonly Lesson[])[] = [];
   #recalled: AdapterFile | null = null;
-  readonly #losses = new LossLimit();
-  /** Failures since the last answer, lesson or readback: one that comes again and again may take its time. */
-  #inVain = 0;
+  readonly #patience: Patience;
 
   private constructor(student: Student, options: LastingOptions) {
     this.#student = student;
     this.#options = options;
+    this.#patience = new Patience({ ...options, kept: "nothing of the run is lost" });
   }
 
   static async open(options: LastingOptions): Promise<LastingStudent> {
@@ -56,14 +53,14 @@ export class LastingStudent implements Student {
       );
       try {
         for await (const one of written) {
-          this.#inVain = 0;
+          this.#patience.worked();
           const { index } = asked[one.index]!;
           missing.delete(index);
           yield { ...one, index };
         }
         return;
       } catch (error) {
-        await this.#recover(error);
+        await this.#patience.recover(error, this.#replace);
       }
     }
   }
@@ -113,45 +110,15 @@ export class LastingStudent implements Student {
     return this.#student.facts();
   }
 
-  /** Does it, on one device after another if need be. */
-  async #insist<T>(work: (student: Student) => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        const done = await work(this.#student);
-        this.#inVain = 0;
-        return done;
-      } catch (error) {
-        await this.#recover(error);
-      }
-    }
+  #insist<T>(work: (student: Student) => Promise<T>): Promise<T> {
+    return this.#patience.insist(() => work(this.#student), this.#replace);
   }
 
-  /** A new student where this one is; throws where it was no failure of the GPU, or one too many. */
-  async #recover(failure: unknown): Promise<void> {
-    for (let error = failure; ; ) {
-      this.#count(error);
-      try {
-        this.#student = await this.#options.open();
-        await this.#catchUp(this.#student);
-        return;
-      } catch (again) {
-        error = again;
-      }
-    }
-  }
-
-  #count(error: unknown): void {
-    if (!(error instanceof GpuFailure)) throw error;
-    this.#inVain += 1;
-    const often = this.#losses.reachedAt(this.#options.now());
-    if (often || this.#inVain >= MAX_LOSSES) {
-      const when = often ? "within a minute" : "without getting any further";
-      throw new InputError(
-        `The GPU failed ${MAX_LOSSES} times ${when} (${error.message}): ${adviceOn(error)}; nothing of the run is lost.`,
-      );
-    }
-    this.#options.told(`The GPU failed (${error.message}). The run goes on with a new device from the last step that counted.`);
-  }
+  /** A new student where this one is. */
+  #replace = async (): Promise<void> => {
+    this.#student = await this.#options.open();
+    await this.#catchUp(this.#student);
+  };
 
   async #catchUp(student: Student): Promise<void> {
     for (const { prompts, maxNewTokens } of this.#plans) student.prepare(prompts, maxNewTokens);
@@ -160,10 +127,4 @@ export class LastingStudent implements Student {
     for (const batch of this.#since) await student.learn(batch);
     if (this.#recalled) student.recall(this.#recalled);
   }
-}
-
-function adviceOn(failure: GpuFailure): string {
-  return failure instanceof NotFinite
-    ? "the model's files or the GPU's driver are at fault; take another dtype, model or GPU, or go on with the run when that is mended"
-    : "close what else uses it, then go on with the run; or begin one with a smaller model or batch";
 }

@@ -90,7 +90,7 @@ test(`lost at ${POINTS} points between the first answer and the last weights: ev
     const at = 1 + Math.floor(((i + 0.75) / POINTS) * (whole.dispatches - 1));
     const lost = await told([at]);
     expect(lost.told, `lost at dispatch ${at}`).toEqual([
-      expect.stringMatching(/^The GPU failed \(.*\)\. The run goes on with a new device/),
+      expect.stringMatching(/^The GPU failed \(.*\)\. The work goes on with a new device/),
     ]);
     expect(lost.story, `lost at dispatch ${at}`).toEqual(whole.story);
   }
