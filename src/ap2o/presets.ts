@@ -1,4 +1,5 @@
 // The presets: plain data, a reason per number. Method and seed are the caller's.
+import { InputError } from "../input_error.ts";
 import { checkConfig, type RunConfig } from "./config.ts";
 
 export type PresetName = "smoke" | "demo" | "paper";
@@ -90,6 +91,18 @@ const paper: Preset = {
 
 export const PRESETS: Record<PresetName, Preset> = { smoke, demo, paper };
 export const PRESET_NAMES: readonly PresetName[] = ["smoke", "demo", "paper"];
+
+/**
+ * "NAME=VALUE" as a setting: a number or truth value where it reads as one, else text. Which settings there are, checkConfig knows.
+ * @throws InputError, which begins with `where`
+ */
+export function readSetting(text: string, where: string): [string, number | string | boolean] {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InputError(`${where} takes NAME=VALUE; found ${text}.`);
+  const [name, value] = [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+  if (value === "true" || value === "false") return [name, value === "true"];
+  return [name, value !== "" && Number.isFinite(Number(value)) ? Number(value) : value];
+}
 
 /**
  * A preset's settings with some of them replaced.

@@ -6,10 +6,11 @@ import { checkConfig, type RunConfig } from "../ap2o/config.ts";
 import { type Engine, newStudent } from "../ap2o/engine_student.ts";
 import { LastingStudent } from "../ap2o/lasting_student.ts";
 import { METHODS } from "../ap2o/methods.ts";
-import { configOf, PRESET_NAMES } from "../ap2o/presets.ts";
+import { configOf, PRESET_NAMES, readSetting } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
 import { InputError } from "../input_error.ts";
+import type { Model } from "../model/model.ts";
 import { writeAdapter } from "../model/peft.ts";
 import { readTiles } from "../model/tuner.ts";
 import type { RunEvent } from "../records.ts";
@@ -23,6 +24,7 @@ import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.
 import {
   MODEL_FLAGS,
   type ModelValues,
+  modelIdentity,
   openEngine,
   openJudge,
   openRunProblems,
@@ -34,7 +36,7 @@ import { OutFolder } from "./out_folder.ts";
 import { callerPath } from "./paths.ts";
 import { duration, type Progress } from "./progress.ts";
 import { lockFolder } from "./run_lock.ts";
-import { finishedRun } from "./run_record.ts";
+import { checkFinished, finishedRun } from "./run_record.ts";
 import { readExam } from "./sitting_folder.ts";
 
 const FILES = [
@@ -66,7 +68,9 @@ const flags = {
   "shuffle-verdicts": switchFlag("the control: the exam's verdicts are permuted, so that nothing can be learned from them"),
   exam: textFlag("FOLDER", "an exam that was sat before (errata exam --out, or a run's folder), in place of the run's own", null),
   resume: switchFlag("go on with the run that was stopped in --out, wherever it was, as if it had not been; give its flags again"),
-  set: listFlag("NAME=VALUE,...", "other settings, by their names in run.json's config", [], readSetting),
+  set: listFlag("NAME=VALUE,...", "other settings, by their names in run.json's config", [], (text, flag) =>
+    readSetting(text, `--${flag}`),
+  ),
 } as const;
 
 export const runCommand: Command<typeof flags> = {
@@ -104,8 +108,11 @@ kill or a power cut included: the same command with --resume goes on, and gives 
     if (unfinished && !values.resume) {
       throw new InputError(`${path} holds an unfinished run: go on with it by --resume, or delete ${folder.name} to begin anew.`);
     }
-    const record = values.resume && !unfinished ? finishedRun(path, { preset: values.preset, config }) : null;
+    const record = values.resume && !unfinished ? finishedRun(path) : null;
     if (record) {
+      const model = await modelIdentity(values, progress);
+      const exam = examOf(values, config, model);
+      checkFinished(path, record, { preset: values.preset, config, model, problems: checksumOf(problems, exam) });
       out.remove(UNFINISHED);
       progress.say("the run is finished: there is nothing left to do");
       return print(summaryOf(record));
@@ -121,9 +128,8 @@ kill or a power cut included: the same command with --resume goes on, and gives 
       const engine = await openEngine(values, progress);
       const judge = await judging;
       try {
-        const exam =
-          values.exam === null ? null : readExam(callerPath(values.exam), examSettings(config, engine.model, problemsChecksum(values)));
-        const head = headOf(values.preset, config, problems, engine, exam?.sha256 ?? null);
+        const exam = examOf(values, config, engine.model);
+        const head = headOf(values.preset, config, checksumOf(problems, exam), engine);
         if (stored) {
           engine.gpu.tiles = readTiles(JSON.stringify(stored.head.kernels)) ?? engine.gpu.tiles;
           checkSame(stored.head, head, path);
@@ -136,6 +142,7 @@ kill or a power cut included: the same command with --resume goes on, and gives 
           preset: values.preset,
           config,
           problems,
+          problemsChecksum: head.problems,
           student,
           judge,
           now,
@@ -176,20 +183,28 @@ function lastingStudent(engine: Engine, config: RunConfig, values: ModelValues, 
   return LastingStudent.open({ open, told: (message) => progress.say(`warning: ${message}`), now: () => performance.now() });
 }
 
-function headOf(
-  preset: string,
-  config: RunConfig,
-  problems: readonly Problem[],
-  { gpu, model, device }: Engine,
-  exam: string | null,
-): RunHead {
+type Exam = ReturnType<typeof readExam>;
+
+/** The exam of --exam, or null where none is named. */
+function examOf(values: { exam: string | null; problems: string }, config: RunConfig, model: Pick<Model, "sha256" | "dtype">): Exam | null {
+  return values.exam === null ? null : readExam(callerPath(values.exam), examSettings(config, model, problemsChecksum(values)));
+}
+
+/** Checksum of the problems as they are read, and of the exam that was sat on them before. */
+function checksumOf(problems: readonly Problem[], exam: Exam | null): string {
+  return createHash("sha256")
+    .update(JSON.stringify({ problems, exam: exam?.sha256 ?? null }))
+    .digest("hex");
+}
+
+function headOf(preset: string, config: RunConfig, problems: string, { gpu, model, device }: Engine): RunHead {
   return {
     id: randomUUID(),
     started: new Date().toISOString(),
     preset,
     config,
     model: { id: model.id, dtype: model.dtype, sha256: model.sha256 },
-    problems: createHash("sha256").update(JSON.stringify({ problems, exam })).digest("hex"),
+    problems,
     device: [device.vendor, device.architecture, device.description].join(" "),
     kernels: gpu.tiles,
     code: kernelsChecksum(),
@@ -197,7 +212,7 @@ function headOf(
 }
 
 /** What an exam must have been sat with to stand for the run's own. Its seed may be another one. */
-export function examSettings(config: RunConfig, model: { readonly sha256: string; readonly dtype: string }, problems_sha256: string) {
+export function examSettings(config: RunConfig, model: Pick<Model, "sha256" | "dtype">, problems_sha256: string) {
   return {
     model_sha256: model.sha256,
     dtype: model.dtype,
@@ -312,13 +327,4 @@ function worthKeeping(event: RunEvent): string | null {
 function countsText(counts: Readonly<Record<string, number>>): string {
   const parts = Object.entries(counts).map(([type, count]) => `${type} ${count}`);
   return parts.length === 0 ? "none" : parts.join(", ");
-}
-
-/** NAME=VALUE as a setting: numbers and true / false are read as such. */
-function readSetting(text: string, flag: string): [string, number | string | boolean] {
-  const at = text.indexOf("=");
-  if (at < 1) throw new InputError(`--${flag} takes NAME=VALUE; found ${text}.`);
-  const [name, value] = [text.slice(0, at), text.slice(at + 1)];
-  if (value === "true" || value === "false") return [name, value === "true"];
-  return [name, value.trim() !== "" && Number.isFinite(Number(value)) ? Number(value) : value];
 }

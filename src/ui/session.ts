@@ -204,10 +204,10 @@ export class Session {
 
   /** Starts a new run; what an earlier one showed is cleared. */
   async start(): Promise<void> {
-    const { preset, method, seed } = this.config.value;
+    const { preset, method, seed, set: settings, taskIds } = this.config.value;
     const style = this.workbench.promptStyle.value;
     const overrides = style === null ? {} : { prompt_style: style };
-    await this.begin({ type: "start", run: { preset, method, seed, overrides, from: this.workbench.from.value } });
+    await this.begin({ type: "start", run: { preset, method, seed, overrides, settings, taskIds, from: this.workbench.from.value } });
   }
 
   /** Goes on with a kept run: what it had done is told again, then it trains on. */

@@ -18,6 +18,10 @@ export interface PageConfig {
   compare: readonly string[];
   /** Which adapter to ask the browser for, on machines that have two. */
   power: "high-performance" | "low-power";
+  /** More settings of the run, "NAME=VALUE, ..." by their names in run.json; "" for none. */
+  set: string;
+  /** "A, B": only these problems; "" for all. */
+  taskIds: string;
   /** A model to be offered: a hub id or an address; "" for none. */
   model: string;
   /** Address of the hub that it is on; "" for the public one. */
@@ -51,6 +55,8 @@ const DEFAULTS: PageConfig = {
   lesson: null,
   compare: [],
   power: "high-performance",
+  set: "",
+  taskIds: "",
   model: "",
   hub: "",
 };
@@ -88,6 +94,8 @@ export function readConfig(search: string): { config: PageConfig; ignored: strin
       .filter((id) => id !== "") ?? [];
   config.compare = wanted.filter((id) => RECORDINGS.some((recording) => recording.id === id));
   ignored.push(...wanted.filter((id) => !config.compare.includes(id)).map((id) => `compare=${id}`));
+  config.set = parameters.get("set") ?? "";
+  config.taskIds = parameters.get("task-ids") ?? "";
   const model = parameters.get("model") ?? "";
   if (isHubId(model) || isAddress(model)) config.model = model;
   else if (model !== "") ignored.push(`model=${model}`);
@@ -99,7 +107,7 @@ export function readConfig(search: string): { config: PageConfig; ignored: strin
 
 /** "owner/name", with a revision and a GGUF file in it, if need be: what src/storage/hub.ts takes. */
 function isHubId(text: string): boolean {
-  return text.length < 200 && /^[\w.-]+\/[\w.-]+(@[\w.-]+)?(\/.+\.gguf)?$/i.test(text);
+  return text.length < 200 && /^[\w.-]+\/[\w.-]+(@[\w./-]+)?(\/.+\.gguf)?$/i.test(text);
 }
 
 function isAddress(text: string): boolean {
@@ -126,6 +134,8 @@ export function writeConfig(config: PageConfig, search: string): string {
   setOrDelete(parameters, "lesson", config.lesson ?? "");
   setOrDelete(parameters, "power", config.power === "low-power" ? "low" : "");
   setOrDelete(parameters, "compare", config.compare.join(","));
+  setOrDelete(parameters, "set", config.set);
+  setOrDelete(parameters, "task-ids", config.taskIds);
   setOrDelete(parameters, "model", config.model);
   setOrDelete(parameters, "hub", config.hub);
   return `?${parameters}`;

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { checkConfig, type RunConfig } from "../ap2o/config.ts";
 import { continuedStudent, type Engine, type EngineStudent, newStudent } from "../ap2o/engine_student.ts";
 import { LastingStudent } from "../ap2o/lasting_student.ts";
-import { configOf, PRESETS } from "../ap2o/presets.ts";
+import { configOf, PRESETS, readSetting } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
 import type { AdapterInfo } from "../gpu/device.ts";
@@ -18,7 +18,7 @@ import { carefulKeeper, reasonOf } from "../storage/careful_keeper.ts";
 import { opfsFolder } from "../storage/opfs_folder.ts";
 import { type KeptRun, problemsChecksum, type RunFile, RunShelf } from "../storage/run_shelf.ts";
 import { drifts, type RunHead, type RunKeeper, type StoredRun } from "../storage/run_store.ts";
-import { readRunProblems } from "../tasks/formats.ts";
+import { readRunProblems, selectProblems } from "../tasks/formats.ts";
 import type { Problem, Split } from "../tasks/problem.ts";
 import { kernelsChecksum } from "../train/references.ts";
 import { LastingEngine } from "./lasting_engine.ts";
@@ -170,12 +170,15 @@ export class EngineDriver {
     this.#send({ type: "models", models: await this.#sources.list() });
   }
 
-  async #start({ preset, method, seed, overrides, from }: RunRequest): Promise<void> {
+  async #start({ preset, method, seed, overrides, settings = "", taskIds = "", from }: RunRequest): Promise<void> {
     const start = from === null ? null : this.#workbench.file(from);
     const lora = start ? { ...start.config, target_modules: start.config.target_modules.join(",") } : {};
-    const config = configOf(preset, method, seed, { ...overrides, ...lora });
+    const written = Object.fromEntries(listOf(settings).map((text) => readSetting(text, "A setting of the run")));
+    const config = configOf(preset, method, seed, { ...overrides, ...written, ...lora });
     await this.#alone(async () => {
-      const { problems, warning } = await this.#loadProblems(config.split_seed);
+      const { problems: all, warning } = await this.#loadProblems(config.split_seed);
+      const ids = listOf(taskIds);
+      const problems = ids.length === 0 ? all : selectProblems(all, ids, this.#problems?.name ?? EMBEDDED_MODEL.problems);
       if (warning !== null) this.#send({ type: "warning", message: warning });
       const head = await headOf(preset, config, problems, await this.#engine.another());
       const files = start && writeAdapter(start, this.#modelId());
@@ -459,6 +462,12 @@ async function isTrainingElsewhere(): Promise<boolean> {
 }
 
 const deviceName = ({ vendor, architecture, description }: AdapterInfo): string => [vendor, architecture, description].join(" ");
+
+const listOf = (text: string): string[] =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 
 async function headOf(preset: string, config: RunConfig, problems: readonly Problem[], { gpu, model, device }: Engine): Promise<RunHead> {
   return {

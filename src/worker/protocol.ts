@@ -10,6 +10,10 @@ export interface RunRequest {
   seed: number;
   /** Options that override the preset's numbers, by their run.json config names. */
   overrides: Record<string, number | string | boolean>;
+  /** The same as someone wrote them, "NAME=VALUE, ..."; they go before. */
+  settings?: string;
+  /** "A, B": only these problems, by their task ids; "" for all. */
+  taskIds?: string;
   /** Id of the adapter to train on; null begins with a new one. */
   from: string | null;
 }

@@ -212,6 +212,16 @@ describe("a session", () => {
     expect(start).toMatchObject({ run: { overrides: { prompt_style: "fence" }, from: "adapter-1" } });
   });
 
+  test("more settings and a choice of problems go with the start, and stay in the address", async () => {
+    const { session, sent, query } = openSession("?set=steps%3D2");
+    await session.open();
+    session.configure({ taskIds: "3, 12" });
+    await session.start();
+    const [start] = sent.mock.calls.map(([command]) => command).filter(({ type }) => type === "start");
+    expect(start).toMatchObject({ run: { settings: "steps=2", taskIds: "3, 12" } });
+    expect(readConfig(query()).config).toMatchObject({ set: "steps=2", taskIds: "3, 12" });
+  });
+
   test("makes another sandbox frame when the engine wants one", async () => {
     const { session, openSandbox, tell } = openSession("?autostart=1");
     await session.open();

@@ -85,6 +85,30 @@ test("lost at any third call of a run, and at any of its last ones: one other de
   }
 });
 
+test("settings and problems as someone wrote them; what makes no sense is said, and nothing begun", async () => {
+  const page = await openPage();
+  const ask = (settings: string, taskIds: string) => page.ask({ ...RUN, run: { ...RUN.run, settings, taskIds } });
+  expect(await ask("steps", "")).toBe("A setting of the run takes NAME=VALUE; found steps.");
+  expect(await ask("stepps=2", "")).toContain("stepps: there is no such setting");
+  expect(await ask("", "nothing")).toContain("it has no problem with the task_id nothing");
+  expect(machine.folder.files.size).toBe(0);
+  const trained: { task_id: string }[] = JSON.parse(whole.files["files/notebook.json"]!).problems;
+  const others = ["quiz", "before"].map((phase) =>
+    whole.files["files/samples.jsonl"]!.split("\n").find((row) => row.includes(`"${phase}"`)),
+  );
+  const named: string[] = [trained[0]!.task_id, ...others.map((row) => JSON.parse(row!).task_id)];
+  expect(await ask("steps=2, quiz_n=3", named.join(", "))).toBeNull();
+  const files = keptFiles(machine.folder);
+  expect(page.of("step")).toHaveLength(2);
+  expect(files["files/run.json"]).toContain('"quiz_n": 3');
+  const asked = new Set(
+    files["files/samples.jsonl"]!.trim()
+      .split("\n")
+      .map((row) => JSON.parse(row).task_id),
+  );
+  expect(asked).toEqual(new Set(named));
+});
+
 test("lost between Start and the run's first call: one other device, the same files", async () => {
   const page = await openPage();
   machine.openFolder = () => {

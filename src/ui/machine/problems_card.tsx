@@ -31,6 +31,42 @@ function PromptChoice() {
   );
 }
 
+/** A text of the page's settings, taken when it is left. */
+function Text({ name, example, value, take }: { name: string; example: string; value: string; take: (value: string) => void }) {
+  const { busy } = useSession();
+  return (
+    <label class="slider">
+      <span>{name}</span>
+      <input
+        type="text"
+        placeholder={example}
+        value={value}
+        disabled={busy.value}
+        onChange={(event) => take(event.currentTarget.value.trim())}
+      />
+    </label>
+  );
+}
+
+/** What the menus above the page do not say of the next run; the address carries it, too. */
+function MoreSettings() {
+  const session = useSession();
+  const { set, taskIds } = session.config.value;
+  return (
+    <details open={set !== "" || taskIds !== ""}>
+      <summary>More settings of the next run</summary>
+      <Text name="Only the problems" example="3, 12, 767" value={taskIds} take={(text) => session.configure({ taskIds: text })} />
+      <Text
+        name="Settings"
+        example="exam_n=8, steps=12, learning_rate=2e-4"
+        value={set}
+        take={(text) => session.configure({ set: text })}
+      />
+      <p class="caption">Any setting by its name in run.json's config, in place of the chosen size's.</p>
+    </details>
+  );
+}
+
 /** The problems of the runs to come. */
 export function ProblemsCard() {
   const session = useSession();
@@ -60,6 +96,7 @@ export function ProblemsCard() {
         </button>
       </div>
       <PromptChoice />
+      <MoreSettings />
     </section>
   );
 }
