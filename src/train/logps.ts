@@ -1,6 +1,6 @@
 // Log-probabilities of pairs, in packs that fit a workspace: the prompt of a pair runs once for both of its answers.
 
-import type { Gpu } from "../gpu/gpu.ts";
+import { type Gpu, NotFinite } from "../gpu/gpu.ts";
 import {
   type Activations,
   type ActivationsOptions,
@@ -9,6 +9,7 @@ import {
   freeActivations,
   rowsOf,
 } from "../model/activations.ts";
+import { firstBadTensor } from "../model/first_bad.ts";
 import { forward, uploadPack } from "../model/forward.ts";
 import { allocateHead, freeHead, type HeadBuffers, type HeadSizes, headLogps } from "../model/head.ts";
 import type { Adapter } from "../model/lora.ts";
@@ -119,18 +120,31 @@ export async function runPack(
   });
 }
 
-/** Per-token log-probabilities of pairs; `adapter` null: the reference. Tokens are predicted from all before them, at temperature 1. */
+/**
+ * Per-token log-probabilities of pairs; `adapter` null: the reference. Tokens are predicted from all before them, at temperature 1.
+ * @throws NotFinite where one is NaN or infinity, with the tensor that went bad first
+ */
 export async function pairLogps(gpu: Gpu, model: Model, adapter: Adapter | null, pairs: readonly TokenPair[]): Promise<CompletionLogps[]> {
   if (pairs.length === 0) return [];
   const tokens = Math.max(PACK_TOKENS, ...pairs.map(pairTokens));
   const workspace = allocateWorkspace(gpu, model, adapter?.R ?? 4, tokens, null);
   try {
     const out: CompletionLogps[] = [];
-    for (const some of splitPairs(pairs, tokens)) out.push(...(await runPack(gpu, model, adapter, workspace, packPairs(some), false)));
+    for (const some of splitPairs(pairs, tokens)) {
+      const pass = () => runPack(gpu, model, adapter, workspace, packPairs(some), false);
+      const logps = await pass();
+      if (logps.some(({ chosen, rejected }) => ![...chosen, ...rejected].every(Number.isFinite))) throw await notFinite(gpu, pass);
+      out.push(...logps);
+    }
     return out;
   } finally {
     freeWorkspace(gpu, workspace);
   }
+}
+
+async function notFinite(gpu: Gpu, pass: () => Promise<unknown>): Promise<NotFinite> {
+  const first = (await firstBadTensor(gpu, pass)) ?? "none when they were computed again";
+  return new NotFinite(`log-probabilities are NaN or infinity; first bad tensor: ${first}`);
 }
 
 /** Tokens of a pack where pairs are shorter. */

@@ -6,6 +6,7 @@ import type { Tensor } from "../../src/gpu/tensor.ts";
 import { generate } from "../../src/model/generate.ts";
 import { createAdapter } from "../../src/model/lora.ts";
 import { loadModel } from "../../src/model/model.ts";
+import { pairLogps } from "../../src/train/logps.ts";
 import { DEFAULT_OPTIONS } from "../../src/train/objectives.ts";
 import { tokenizePair } from "../../src/train/pair.ts";
 import { Trainer } from "../../src/train/trainer.ts";
@@ -96,6 +97,18 @@ test("NaN in the optimiser's moments is a failure of the GPU that names them: no
   await expect(trainer.step(batch)).rejects.toThrow(
     new GpuFailure(`exp_avg holds NaN or infinity after update ${trainer.optimizer.steps + 1}`),
   );
+});
+
+test("NaN in a weight while log-probabilities are computed is a failure that names it, not a null", async () => {
+  const { norm } = model;
+  const before = await gpu.readU32(norm);
+  const known = await pairLogps(gpu, model, null, batch);
+  gpu.write(norm, NAN);
+  await expect(pairLogps(gpu, model, null, batch)).rejects.toThrow(
+    /^log-probabilities are NaN or infinity; first bad tensor: model\.norm\.weight \(read by rms_norm\)$/,
+  );
+  gpu.write(norm, before);
+  expect(await pairLogps(gpu, model, null, batch)).toEqual(known);
 });
 
 test("NaN in a weight while answers are written is a failure of the GPU: no text is drawn from it", { timeout: 60_000 }, async () => {
