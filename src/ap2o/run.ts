@@ -33,6 +33,8 @@ export interface RunInputs {
   readonly config: RunConfig;
   /** All problems; the run takes as many of each split as the config says, in this order. */
   readonly problems: readonly Problem[];
+  /** Of problems and shared exam, for run.json: a finished run is known by it. */
+  readonly problemsChecksum?: string;
   readonly student: Student;
   readonly judge: Judge;
   /** An exam that was sat before, by task, and its seed: it takes the place of the run's own. */
@@ -511,7 +513,7 @@ export class Run {
 
   /** run.json */
   #record(): Record<string, unknown> {
-    const { preset, config, student } = this.#inputs;
+    const { preset, config, problemsChecksum, student } = this.#inputs;
     const flopsByStage = this.#flopsByStage();
     return {
       method: config.method,
@@ -519,6 +521,7 @@ export class Run {
       seed: config.seed,
       split_seed: config.split_seed,
       config,
+      ...(problemsChecksum !== undefined && { problems: problemsChecksum }),
       ...student.facts(),
       flops: Object.values(flopsByStage).reduce((sum, flops) => sum + flops, 0),
       flopsByStage,

@@ -14,6 +14,7 @@ import { loadModel, type Model } from "../model/model.ts";
 import { type AdapterFile, readAdapter } from "../model/peft.ts";
 import { tunedTiles, tuningKey } from "../model/tuner.ts";
 import { WEIGHT_DTYPES } from "../model/weight_plan.ts";
+import { openWeights } from "../model/weights.ts";
 import type { Judge } from "../python/judge.ts";
 import { PUBLIC_HUB } from "../storage/hub.ts";
 import { type ProblemFile, readRunProblems, readWholeFile, selectProblems } from "../tasks/formats.ts";
@@ -85,6 +86,12 @@ export async function openEngine(
   const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress, check });
   progress.say(`${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`);
   return { gpu, model, device: adapter, memory };
+}
+
+/** What a model would be on the GPU by these flags, from its files alone. */
+export async function modelIdentity(values: ModelValues, progress: Progress): Promise<Pick<Model, "id" | "dtype" | "sha256">> {
+  const files = await openModelFiles(values.model, values["hub-url"], progress);
+  return { id: files.id, dtype: values.dtype, sha256: await (await openWeights(files)).sha256() };
 }
 
 /** Kernels measured once on this machine; the defaults where the adapter is the processor: compiling the candidates costs it seconds. */

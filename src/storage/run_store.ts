@@ -168,12 +168,15 @@ async function checkpointPaths(folder: Folder): Promise<string[]> {
   return paths.filter((path) => CHECKPOINT.test(path)).sort();
 }
 
+/** What makes a run the one that it is. */
+export type RunIdentity = Pick<RunHead, "preset" | "config" | "problems" | "model">;
+
 /**
  * What differs between two runs, in words; [] where the one can go on as the other.
  * @param wanted what is asked for now
  */
-export function differences(kept: RunHead, wanted: Pick<RunHead, "preset" | "config" | "problems" | "model">): string[] {
-  const flat = ({ preset, config, problems, model }: typeof wanted): Record<string, unknown> => ({
+export function differences(kept: RunIdentity, wanted: RunIdentity): string[] {
+  const flat = ({ preset, config, problems, model }: RunIdentity): Record<string, unknown> => ({
     preset,
     ...config,
     problems: problems.slice(0, 12),

@@ -250,7 +250,7 @@ export class EngineDriver {
   }
 
   async #prepare(
-    { id, preset }: RunHead,
+    { id, preset, problems: problemsChecksum }: RunHead,
     config: RunConfig,
     problems: readonly Problem[],
     start: AdapterFile | null,
@@ -263,7 +263,7 @@ export class EngineDriver {
     this.#freeStudent();
     const student = await LastingStudent.open({ open: () => this.#newStudent(config, start), told, now });
     const kept = keeper ? { keeper: carefulKeeper(keeper, unkept) } : {};
-    const run = new Run({ preset, config, problems, student, judge: this.#judge, now, ...kept, ...(past && { past }) });
+    const run = new Run({ preset, config, problems, problemsChecksum, student, judge: this.#judge, now, ...kept, ...(past && { past }) });
     const gate = new RunGate((state) => this.#send({ type: "state", state }));
     return { run, gate, id, texts: new Map(), going: true };
   }

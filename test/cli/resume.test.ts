@@ -34,6 +34,13 @@ async function beginRun(): Promise<void> {
   await (await RunKeeper.begin(diskFolder(join(run, "unfinished")), head, () => 0)).close();
 }
 
+/** What --resume says to a finished run of such a run.json. */
+async function finish(fields: Record<string, unknown>, ...args: string[]) {
+  const record = { finished: true, method: "ap2o-h2l", preset: "smoke", seed: 0, config: configOf("smoke", "ap2o-h2l", 0, {}), steps: 12 };
+  writeFileSync(join(run, "run.json"), JSON.stringify({ ...record, ...fields }));
+  return errata("--resume", ...args);
+}
+
 test("a folder with an unfinished run is not begun anew", async () => {
   await beginRun();
   const { status, stdout, stderr } = await errata();
@@ -63,12 +70,26 @@ test("a run of another version is refused and left as it is", async () => {
 
 test("--resume of a finished run has nothing to do; of one with other settings it says so", async () => {
   mkdirSync(run);
-  const record = { finished: true, method: "ap2o-h2l", preset: "smoke", seed: 0, config: configOf("smoke", "ap2o-h2l", 0, {}), steps: 12 };
-  writeFileSync(join(run, "run.json"), JSON.stringify(record));
-  const { status, stdout, stderr } = await errata("--resume");
+  const { status, stdout, stderr } = await finish({});
   expect([status, JSON.parse(stdout).steps]).toEqual([0, 12]);
   expect(stderr).toContain("the run is finished");
-  expect((await errata("--resume", "--seed", "4")).stderr).toContain("holds a finished run of other settings (seed)");
+  expect((await errata("--resume", "--seed", "4")).stderr).toContain(
+    "holds a finished run of other settings: seed (0 there, 4 here); give the same ones, or name another --out.",
+  );
+});
+
+test("--resume of a run that was finished with another model, dtype or problems is refused, each with both values", async () => {
+  mkdirSync(run);
+  const { stdout } = await finish({});
+  expect(JSON.parse(stdout).steps).toBe(12);
+  const other = await finish({ model: { id: "other", dtype: "int8", sha256: "0123456789abcdef" }, problems: "fedcba9876543210" });
+  expect([other.status, other.stdout]).toEqual([2, ""]);
+  expect(other.stderr).toMatch(
+    /finished run of other settings: problems \("fedcba987654" there, "[0-9a-f]{12}" here\), model \("other" there, "demo" here\), dtype \("int8" there, "f32" here\), model's sha256 \("0123456789ab" there/,
+  );
+  const { split_seed: _, ...older } = configOf("smoke", "ap2o-h2l", 0, {});
+  expect((await finish({ config: older })).status).toBe(0); // a setting that came later is at its default
+  expect((await finish({ config: older }, "--split-seed", "2")).stderr).toContain("split_seed (0 there, 2 here)");
 });
 
 test("two processes do not work on one run; a lock of one that was killed does not count", () => {
