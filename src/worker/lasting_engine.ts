@@ -8,7 +8,7 @@ import { Gpu, GpuFailure, NotFinite } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { readConfig } from "../model/config.ts";
 import { type ModelFiles, readJson } from "../model/files.ts";
-import { freeModel, loadModel } from "../model/model.ts";
+import { freeModel, loadModel, type Model } from "../model/model.ts";
 import { tunedTiles, tuningKey } from "../model/tuner.ts";
 import { tileStore } from "../storage/tile_store.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
@@ -29,6 +29,11 @@ const now = () => performance.now();
 interface Wanted {
   readonly source: ModelSource;
   readonly dtype: ModelDtype;
+}
+
+/** A page has nothing but texts for a model. @throws InputError where it has no tokenizer */
+export async function readsTexts({ tokenizer }: Pick<Model, "tokenizer">): Promise<void> {
+  tokenizer.encode("");
 }
 
 export class LastingEngine {
@@ -184,7 +189,7 @@ export class LastingEngine {
     const onProgress = (done: number, total: number) =>
       this.#send({ type: "progress", label: `Loading ${name}: ${done} of ${total} tensors`, done, total });
     await this.#tellPlan(files, dtype);
-    const model = await loadModel(gpu, files, { dtype, onProgress });
+    const model = await loadModel(gpu, files, { dtype, onProgress, check: readsTexts });
     const engine = { gpu, model, device };
     try {
       const check = await checkDriver(engine, files);

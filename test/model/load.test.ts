@@ -17,6 +17,7 @@ import { weightShapes } from "../../src/model/weight_shapes.ts";
 import { allocateWorkspace, freeWorkspace, pairLogps, runPack } from "../../src/train/logps.ts";
 import { DEFAULT_OPTIONS } from "../../src/train/objectives.ts";
 import { Trainer } from "../../src/train/trainer.ts";
+import { readsTexts } from "../../src/worker/lasting_engine.ts";
 import { folder, modelFiles, readBytes, readJson, readJsonLines, readSafetensors, readTokenPairs } from "../golden/golden.ts";
 import { expectClose, largestDistance } from "../gpu.ts";
 import { madeUpHalves, madeUpModel } from "../made_up_model.ts";
@@ -195,6 +196,13 @@ describe("loading that fails leaves nothing behind, and the earlier model goes o
       },
     };
   };
+  test("in a page, which has nothing but texts for a model, one without a tokenizer", async () => {
+    const before = gpu.counters.bytes;
+    const refused = loadModel(gpu, changed({ "tokenizer.json": null }), { dtype: "f32", check: readsTexts });
+    await expect(refused).rejects.toThrow("changed has no tokenizer.json: add it");
+    expect(gpu.counters.bytes).toBe(before);
+  });
+
   const weights = readBytes("models/tiny-llama/model.safetensors");
   const withNaN = weights.slice();
   withNaN.fill(255, withNaN.length - 4);
