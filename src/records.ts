@@ -39,7 +39,8 @@ export interface Notebook {
   scope: "problem" | "corpus";
   counts: Record<string, number>;
   problems: NotebookProblem[];
-  dropped: { task_id: string; reason: string }[];
+  /** Problems that are not trained on, with their failed answers all the same. (The first version's files have reasons alone.) */
+  dropped: ({ task_id: string; reason: string } & Partial<Pick<NotebookProblem, "counts" | "failed">>)[];
 }
 
 /** A line of preferences.jsonl: one trained pair. */

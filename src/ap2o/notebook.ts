@@ -77,17 +77,10 @@ export function makeNotebook(exam: readonly (readonly Answer[])[], rule: Rule, s
   const dropped: Notebook["dropped"] = [];
   for (const { answers, ...problem } of sorted) {
     const task_id = answers[0]!.task_id;
-    if (problem.dropped !== null) {
-      dropped.push({ task_id, reason: problem.dropped });
-      continue;
-    }
-    const failed = problem.failed.map((i) => ({ sample_index: answers[i]!.sample_index, error_type: errorTypeOf(answers[i]!, rule) }));
-    problems.push({
-      task_id,
-      counts: problem.counts,
-      passed: problem.passed.map((i) => answers[i]!.sample_index),
-      failed: orderFailed(failed, scope === "corpus" ? counts : problem.counts, "low_to_high", rule),
-    });
+    const unordered = problem.failed.map((i) => ({ sample_index: answers[i]!.sample_index, error_type: errorTypeOf(answers[i]!, rule) }));
+    const failed = orderFailed(unordered, scope === "corpus" ? counts : problem.counts, "low_to_high", rule);
+    if (problem.dropped !== null) dropped.push({ task_id, reason: problem.dropped, counts: problem.counts, failed });
+    else problems.push({ task_id, counts: problem.counts, passed: problem.passed.map((i) => answers[i]!.sample_index), failed });
   }
   return { rule, scope, counts: sortedCounts(counts), problems, dropped };
 }

@@ -29,7 +29,12 @@ const NotebookFile = v.object({
   scope: v.picklist(["problem", "corpus"]),
   counts: CountsByType,
   problems: v.array(v.object({ task_id: v.string(), counts: CountsByType, passed: v.array(count), failed: v.array(FailedAnswer) })),
-  dropped: v.array(v.object({ task_id: v.string(), reason: v.string() })),
+  dropped: v.array(
+    v.object({
+      ...{ task_id: v.string(), reason: v.string() },
+      ...{ counts: v.exactOptional(CountsByType), failed: v.exactOptional(v.array(FailedAnswer)) },
+    }),
+  ),
 });
 
 const PreferenceLine = v.looseObject({

@@ -192,6 +192,58 @@ test("an exam that everybody passes leaves nothing to train on: one sentence", a
   await expect(running).rejects.toThrow("The exam left no problem to train on: 128 of 128 answers passed");
 });
 
+test("an exam that nobody passes: one sentence, and the notebook has every failed answer all the same", async () => {
+  class Hopeless extends FakeStudent {
+    override async *write(questions: Parameters<FakeStudent["write"]>[0]) {
+      for (const [index] of questions.entries()) {
+        const text = `    ${index % 4 === 0 ? "NameError" : "TypeError"} # ${index}`;
+        yield { index, text, ended: "end_token" as const, flops: 1, promptFlops: 0 };
+      }
+    }
+  }
+  const run = new Run({
+    ...{
+      preset: "smoke",
+      config: fakeConfig(),
+      problems: fakeProblems(8),
+      student: new Hopeless(),
+      judge: new FakeJudge(),
+      now: fakeClock(),
+    },
+  });
+  const events: RunEvent[] = [];
+  const pull = async () => {
+    for await (const event of run.events()) events.push(event);
+  };
+  await expect(pull()).rejects.toThrow(
+    "The exam left no problem to train on: 0 of 128 answers passed, and a problem needs passed and failed ones",
+  );
+  const { problems, dropped } = JSON.parse(filesOf(events)["notebook.json"]!);
+  expect([problems, dropped.length]).toEqual([[], 8]);
+  const { task_id, reason, counts, failed } = dropped[1];
+  expect([task_id, reason]).toEqual(["Fake/train/1", "0 distinct passed answers, 1 needed"]);
+  expect(counts).toEqual({ NameError: 4, TypeError: 12 });
+  expect(failed.map(({ error_type }: { error_type: string }) => error_type)).toEqual([
+    ...Array(4).fill("NameError"),
+    ...Array(12).fill("TypeError"),
+  ]);
+  expect(failed[0]).toEqual({ sample_index: 0, error_type: "NameError" });
+});
+
+test.each([1, "window"])(
+  "a quiz that finds no errors sends nothing back: what follows comes from the windows (pairs_per_epoch %s)",
+  async (pairs_per_epoch) => {
+    const student = new FakeStudent({ gain: () => 1 }); // all right from the first step on
+    const { events } = await runAll({ quiz_steps: 1, steps: 6, epochs: 2, pairs_per_epoch }, "ap2o-h2l", student);
+    const quizzes = ofType(events, "quiz").map(({ quiz }) => quiz);
+    expect(quizzes.slice(1).map(({ errors, replay, ...quiz }) => [quiz["pass@1"], errors, replay])).toEqual(Array(6).fill([1, {}, {}]));
+    expect(Object.keys(quizzes[0]!.errors).length).toBeGreaterThan(0); // before training; it counts for nothing
+    for (const { source, probability, window } of pairsOf(events)) {
+      expect([source, probability]).toEqual(["window", pairs_per_epoch === 1 ? 1 / (window[1] - window[0]) : 1]);
+    }
+  },
+);
+
 test("a split without problems is refused", () => {
   const problems = fakeProblems(3).filter(({ split }) => split !== "validation");
   const inputs = { preset: "smoke", config: fakeConfig(), problems, student: new FakeStudent(), judge: new FakeJudge(), now: fakeClock() };

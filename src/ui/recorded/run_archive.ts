@@ -77,6 +77,8 @@ const Result = v.object({
   got: textOrNull,
 });
 
+const failedAnswers = v.array(v.object({ sample_index: v.number(), error_type: v.string() }));
+
 const NotebookSchema = v.object({
   rule: v.picklist(["paper", "reference"]),
   scope: v.picklist(["problem", "corpus"]),
@@ -86,10 +88,17 @@ const NotebookSchema = v.object({
       task_id: v.string(),
       counts,
       passed: v.array(v.number()),
-      failed: v.array(v.object({ sample_index: v.number(), error_type: v.string() })),
+      failed: failedAnswers,
     }),
   ),
-  dropped: v.array(v.object({ task_id: v.string(), reason: v.string() })),
+  dropped: v.array(
+    v.object({
+      task_id: v.string(),
+      reason: v.string(),
+      counts: v.exactOptional(counts),
+      failed: v.exactOptional(failedAnswers),
+    }),
+  ),
 });
 
 const PreferenceSchema = v.looseObject({
