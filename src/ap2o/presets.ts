@@ -33,8 +33,8 @@ const demo: Preset = {
   batch_size: 8, // 16 sequences a step: a second on a software adapter
   loss_type: "sigmoid", // the paper's objective
   beta: 0.1, // the paper's
-  label_smoothing: 0,
-  rpo_alpha: 0,
+  label_smoothing: 0, // off: the verdicts are the tests', not raters' who may err
+  rpo_alpha: 0, // off: the paper's objective has no SFT term
   simpo_gamma: 0.5, // TRL's
   focal_diff: "line", // the paper's (IterPref)
   focal_sides: "rejected", // the paper's: the chosen answer counts whole
@@ -44,23 +44,23 @@ const demo: Preset = {
   learning_rate: 1e-3, // the embedded model has large weights: 3e-4 hardly moves it, 3e-3 breaks its syntax from step 45 on
   lr_scheduler_type: "linear", // the code's
   warmup_steps: 0.1, // the code's
-  weight_decay: 0,
-  max_grad_norm: 1,
-  r: 8,
-  lora_alpha: 16,
-  target_modules: ALL_PROJECTIONS,
-  use_rslora: false,
-  shuffle_verdicts: false,
+  weight_decay: 0, // TRL's; on LoRA it would pull towards the model as it was, which β does already
+  max_grad_norm: 1, // TRL's
+  r: 8, // PEFT's: 78 thousand weights beside the embedded model's 871 thousand
+  lora_alpha: 16, // a scale of 2, with which the learning rate was tried
+  target_modules: ALL_PROJECTIONS, // full fine-tuning, the code's, moves all of them
+  use_rslora: false, // PEFT's scale, lora_alpha / r
+  shuffle_verdicts: false, // the control is asked for
 };
 
 /** The whole loop within minutes on any adapter. It improves in most runs, but on so few answers its figures mean little. */
 const smoke: Preset = {
   ...demo,
-  training_problems: 8,
-  validation_problems: 6,
-  evaluation_problems: 12,
-  exam_n: 16,
-  steps: 12,
+  training_problems: 8, // one batch has each of them once
+  validation_problems: 6, // with quiz_n 4: 24 answers, two seconds a quiz on a software adapter
+  evaluation_problems: 12, // with evaluation_n 10: 120 answers, seconds each time, a standard error of about 4 points
+  exam_n: 16, // about 4 distinct passed and 10 distinct failed answers a problem: enough for all 8 to stay
+  steps: 12, // an epoch each: windows of one answer go through most of the list
   learning_rate: 4e-3, // twelve steps only: what would break the model in the demo's hundred does not in these
   quiz_steps: 6, // two quizzes, beside the one before training
 };
@@ -71,22 +71,22 @@ const paper: Preset = {
   prompt_style: "ap2o",
   training_problems: 0, // all: 384 of MBPP
   validation_problems: 0, // all: 90 of MBPP
-  evaluation_problems: 0,
+  evaluation_problems: 0, // all: 500 of MBPP, but for the three that are also trained on
   max_new_tokens: 1024, // the code's (512 for EvalPlus's MBPP)
-  exam_n: 100,
+  exam_n: 100, // the code's
   exam_timeout_ms: 1000, // the code's
   codeflow_n: 0, // every failed answer, as the paper
   codeflow_fallback: false, // the paper discards what is never repaired
   quiz_timeout_ms: 3000, // the code's
-  quiz_n: 1, // one greedy answer per validation problem
-  quiz_temperature: 0.01,
+  quiz_n: 1, // the code's: one answer per validation problem
+  quiz_temperature: 0.01, // the code's: as good as greedy
   quiz_steps: 0, // once per epoch
   steps: 0, // from the epochs
   epochs: 200, // one pair per problem in each: the window then holds one answer
   batch_size: 32, // 16 on each of two devices
   learning_rate: 5e-5, // the code's 5e-7 is for all weights; LoRA moves few of them and wants 10 to 100 times that
-  r: 16,
-  lora_alpha: 32,
+  r: 16, // twice the demo's: a real model's layers are wider and its problems more
+  lora_alpha: 32, // the demo's scale of 2
 };
 
 export const PRESETS: Record<PresetName, Preset> = { smoke, demo, paper };
