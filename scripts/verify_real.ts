@@ -1,6 +1,6 @@
 // npm run verify -- real: real models from folders and GGUF files against PyTorch, in every dtype, and a live exam. The data folder has
 // the models (models/NAME/ and models/NAME.gguf), PyTorch's numbers (real/) and the problems. Results: docs/results/real_models.md.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -266,6 +266,39 @@ const shapes: Step = {
   },
 };
 
+/** Most that loading may take beside the weights that stay. */
+const LOADING_BYTES = 300e6;
+
+/** What loading takes of the processor's memory: measured in a process of its own, on a device that allocates nothing. */
+const loadingMemory: Step = {
+  name: "loading-memory",
+  title: "Memory beside the weights while loading",
+  needs: MODELS.flatMap(({ name }) => [`models/${name}`, `models/${name}.gguf`]),
+  run: async ({ data }) => {
+    const cases = MODELS.flatMap(({ name }) => [
+      [`models/${name}`, "f16"] as const,
+      [`models/${name}`, "int4"] as const,
+      [`models/${name}.gguf`, "int8"] as const,
+    ]);
+    const rows = cases.map(([path, dtype]) => {
+      const args = ["--expose-gc", join(repository, "scripts", "loading_memory.mjs"), data(path), dtype];
+      const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8" });
+      if (status !== 0) throw new Error(`${path}: ${stderr.slice(-300)}`);
+      const { most, left, weights }: { most: number; left: number; weights: number } = JSON.parse(stdout);
+      return { what: `${path.replace("models/", "")}, ${dtype}`, most, left, weights };
+    });
+    const lines = rows.map(
+      ({ what, most, left, weights }) =>
+        `| ${what} | ${bytesText(weights)} | ${(most / 1e6).toFixed(0)} MB | ${(left / 1e6).toFixed(0)} MB |`,
+    );
+    return {
+      markdown: `Growth of a Node process that loads onto a device which allocates nothing: tokenizer, slices of the file, quantisation. Up to 64 MB of
+writes that the driver has not taken yet come on top.\n\n| model | weights on the GPU | most | left afterwards |\n|---|---|---|---|\n${lines.join("\n")}`,
+      missed: rows.filter(({ most }) => most > LOADING_BYTES).map(({ what }) => `${what}: more than 300 MB beside the weights`),
+    };
+  },
+};
+
 /** A model of 1.5 billion parameters: too large here in float16, not in int4. */
 const large: Step = {
   name: "1.5b-int4",
@@ -313,6 +346,7 @@ export const part: Part = {
       tenSteps(model),
     ]),
     ...MODELS.map(exam),
+    loadingMemory,
     shapes,
     large,
   ],

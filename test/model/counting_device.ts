@@ -42,6 +42,7 @@ export function countingDevice(): GPUDevice {
   });
   const queue = {
     submit() {},
+    async onSubmittedWorkDone() {},
     writeBuffer(buffer: EmptyBuffer, at: number, data: unknown) {
       if (buffer.size === 4 && data instanceof Uint32Array) buffer.word = { at, value: data[0]! };
     },
