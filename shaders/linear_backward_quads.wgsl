@@ -7,6 +7,7 @@ enable subgroups;
 override FORMAT: u32 = 0;               // of weight: 0 f32, 1 f16, 2 int8, 3 int4; all but f32 packed into words
 override ACCUMULATE: bool = false;
 override TALL: bool = false;            // tiles of 16 rows instead of 8
+override LANES: u32;                    // invocations of a workgroup, whole quads
 
 struct Params {
   rows: u32,
@@ -60,14 +61,14 @@ fn store(row: u32, column: u32, sums: vec4f) {
   }
 }
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(LANES)
 fn linear_backward_quads(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_index) local: u32,
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
   let q = params.K / 4u;
-  let column = group.x * 8u + local;             // in vec4s
+  let column = group.x * LANES + local;             // in vec4s
   let read = min(column, q - 1u);                // columns and rows past the end repeat the last one and are not stored
   let row = group.y * select(8u, 16u, TALL);
   let last = params.rows - 1u;

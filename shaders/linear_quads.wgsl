@@ -8,6 +8,7 @@ override BIAS: bool = false;
 override RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
 override TALL: bool = false;            // tiles of 16 rows instead of 8
+override LANES: u32;                    // invocations of a workgroup, whole quads
 
 struct Params {
   rows: u32,
@@ -71,13 +72,13 @@ fn store(row: u32, n: u32, sums: vec4f) {
   }
 }
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(LANES)
 fn linear_quads(
   @builtin(workgroup_id) group: vec3u,
   @builtin(local_invocation_index) local: u32,
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
-  let n = 4u * (group.x * 8u + local);
+  let n = 4u * (group.x * LANES + local);
   let row = group.y * select(8u, 16u, TALL);
   let last = params.rows - 1u;          // rows past the end repeat it and are not stored
   let lane = invocation % 4u;

@@ -4,7 +4,7 @@ import { waitRestfully } from "./device.ts";
 import { shaders } from "./shaders.ts";
 import { readSignature, type Signature } from "./signature.ts";
 import { bytesOf, type Dtype, numel, type Tensor } from "./tensor.ts";
-import { allTiles, classOf, type ProductShape, type Tile, type TileChoices } from "./tiles.ts";
+import { allTiles, classOf, type ProductShape, thinTile, type Tile, type TileChoices } from "./tiles.ts";
 
 export interface Dispatch {
   /** Values of the shader's `override`s: what is fixed when a model is loaded. */
@@ -118,7 +118,7 @@ export class Gpu {
   /** The tile for a product of this shape. */
   tileOf(shape: ProductShape): Tile {
     const name = classOf(shape);
-    return name === null ? "4x4" : this.#tiles[name]!;
+    return name === null ? thinTile(this, shape) : this.#tiles[name]!;
   }
 
   /** Is told of every dispatch once it is recorded: for looking at what a pass computes. */

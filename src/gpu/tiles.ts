@@ -39,12 +39,18 @@ export interface ProductShape {
 const ROW_CLASSES = ["1-8 rows", "9-64 rows", "65+ rows"] as const;
 type RowClass = (typeof ROW_CLASSES)[number];
 
-/** Shapes that share a tile: by the number of rows. null: too thin for the choice to matter (LoRA's). */
+/** Shapes that share a tile: by the number of rows. null: too thin to be worth a measurement (LoRA's). */
 export function classOf({ product, rows, columns, inner }: ProductShape): string | null {
   return columns <= 64 || inner <= 64 ? null : `${product} ${rowClass(rows)}`;
 }
 
 const rowClass = (rows: number): RowClass => (rows <= 8 ? "1-8 rows" : rows <= 64 ? "9-64 rows" : "65+ rows");
+
+/** The tile of products that belong to no class. */
+export function thinTile({ software, subgroups }: TileAdapter, { rows }: ProductShape): Tile {
+  if (!software || !subgroups) return "4x4";
+  return rows <= 8 ? "8x4 quads" : "16x4 quads";
+}
 
 /**
  * What is taken where nothing was measured. On a graphics card all batches of sampling share a tile, as nothing has checked yet that its

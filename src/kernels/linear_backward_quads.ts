@@ -2,7 +2,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { LinearOptions } from "./linear.ts";
 import { type LinearGradients, linearBackwardCall } from "./linear_backward.ts";
-import type { QuadTile } from "./linear_quads.ts";
+import { type QuadTile, quadLanes } from "./linear_quads.ts";
 
 /** What linear_backward gives, to the bit; the lanes of a quad share what they load of dy. The GPU must have subgroups. */
 export function linearBackwardQuads(
@@ -12,6 +12,7 @@ export function linearBackwardQuads(
   { tall = false, ...options }: LinearOptions & Partial<QuadTile> = {},
 ): void {
   const { bindings, constants, params, flops } = linearBackwardCall(gradients, dx, options);
-  const workgroups = [Math.ceil(params.K / 32), Math.ceil(params.rows / (tall ? 16 : 8))] as const;
-  gpu.run("linear_backward_quads", bindings, { dx }, { constants: { ...constants, TALL: Number(tall) }, params, workgroups, flops });
+  const LANES = quadLanes(params.K);
+  const workgroups = [Math.ceil(params.K / (4 * LANES)), Math.ceil(params.rows / (tall ? 16 : 8))] as const;
+  gpu.run("linear_backward_quads", bindings, { dx }, { constants: { ...constants, TALL: Number(tall), LANES }, params, workgroups, flops });
 }

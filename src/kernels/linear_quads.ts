@@ -15,6 +15,10 @@ export function linearQuads(
   { tall = false, ...options }: LinearOptions & Partial<QuadTile> = {},
 ): void {
   const { bindings, constants, params, flops } = linearCall(inputs, y, options);
-  const workgroups = [Math.ceil(params.N / 32), Math.ceil(params.rows / (tall ? 16 : 8))] as const;
-  gpu.run("linear_quads", bindings, { y }, { constants: { ...constants, TALL: Number(tall) }, params, workgroups, flops });
+  const LANES = quadLanes(params.N);
+  const workgroups = [Math.ceil(params.N / (4 * LANES)), Math.ceil(params.rows / (tall ? 16 : 8))] as const;
+  gpu.run("linear_quads", bindings, { y }, { constants: { ...constants, TALL: Number(tall), LANES }, params, workgroups, flops });
 }
+
+/** Invocations of a workgroup whose lanes take a vec4 of columns each: one quad where LoRA's rank would leave a second idle. */
+export const quadLanes = (columns: number): number => (columns <= 16 ? 4 : 8);

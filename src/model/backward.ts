@@ -8,6 +8,7 @@ import { attentionBackwardKeyValue } from "../kernels/attention_backward_key_val
 import { attentionBackwardKeyValueQuads } from "../kernels/attention_backward_key_value_quads.ts";
 import { attentionBackwardQuery } from "../kernels/attention_backward_query.ts";
 import { linearWeightBackward } from "../kernels/linear_weight_backward.ts";
+import { linearWeightBackwardQuads } from "../kernels/linear_weight_backward_quads.ts";
 import { rmsNorm } from "../kernels/rms_norm.ts";
 import { rmsNormBackward } from "../kernels/rms_norm_backward.ts";
 import { ropeBackward } from "../kernels/rope_backward.ts";
@@ -105,10 +106,13 @@ function projectBackward(
     const columns = { scale: adapter.scale, shard: { first, rows: rowsIn(matrix) } };
     linearBackwardInTiles(gpu, { dy, weight: lora.B }, dz, columns);
     linearBackwardInTiles(gpu, { dy: dz, weight: lora.A }, dx, { accumulate: true });
-    linearWeightBackward(gpu, { dy: dz, x }, { dweight: lora.dA });
-    linearWeightBackward(gpu, { dy, x: z }, { dweight: lora.dB }, columns);
+    weightBackward(gpu)(gpu, { dy: dz, x }, { dweight: lora.dA });
+    weightBackward(gpu)(gpu, { dy, x: z }, { dweight: lora.dB }, columns);
   }
 }
+
+/** The kernel for LoRA's gradients that suits the adapter: the bits are the same. */
+export const weightBackward = ({ software, subgroups }: Gpu) => (software && subgroups ? linearWeightBackwardQuads : linearWeightBackward);
 
 /** The kernel for the gradients of keys and values that suits the adapter: the bits are the same. */
 export const keyValueBackward = ({ software, subgroups }: Gpu) =>
