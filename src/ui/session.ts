@@ -9,7 +9,7 @@ import type { Event, KeptRun } from "../worker/protocol.ts";
 import { adapterFilesOf } from "./adapter_files.ts";
 import { Board, type BoardLinks } from "./board.ts";
 import type { ChartId } from "./charts/chart_spec.ts";
-import { Shelf } from "./compare/shelf.ts";
+import { comparedRun, Shelf } from "./compare/shelf.ts";
 import { Lesson } from "./lesson/lesson.ts";
 import type { LessonName } from "./lesson/lessons.ts";
 import { Workbench } from "./machine/workbench.ts";
@@ -421,7 +421,7 @@ export class Session {
     const { method, seed } = this.shown.value;
     this.shelved += 1;
     const title = `${method}, seed ${seed}`;
-    this.shelf.add({ id: `run-${this.shelved}`, title, run, record: readRecord(record, title) });
+    this.shelf.add({ id: `run-${this.shelved}`, title, run: comparedRun(run), record: readRecord(record, title) });
   }
 
   private record(event: RunEvent): void {

@@ -203,6 +203,7 @@ describe("comparing", () => {
     const shelf = new Shelf(() => Promise.reject(new Error("nothing is fetched here")));
     shelf.put(RECORDINGS[0]!.id, archive("ap2o-h2l.zip"));
     const [recorded] = shelf.runs.value;
+    expect(Object.keys(recorded?.run ?? {}).sort()).toEqual(["quizzes", "right", "steps"]); // and no answers
     for (let i = 1; i <= 10; i++) shelf.add({ ...recorded!, id: `run-${i}` });
     expect(shelf.runs.value.map(({ id }) => id)).toEqual([
       RECORDINGS[0]!.id,

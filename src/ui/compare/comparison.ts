@@ -148,14 +148,13 @@ export interface ProblemRow {
 
 /** Right answers to each evaluation problem, before and after each run: where the runs differ most first. */
 export function problemTable(runs: readonly ShelvedRun[]): ProblemRow[] {
-  const right = (run: ShelvedRun, phase: "before" | "after", taskId: string) =>
-    (run.run.answers[phase]?.get(taskId) ?? []).filter(({ verdict }) => verdict === "pass").length;
-  const tasks = [...new Set(runs.flatMap(({ run }) => [...(run.answers.after?.keys() ?? [])]))];
+  const right = ({ run }: ShelvedRun, phase: "before" | "after", taskId: string) => run.right[phase].get(taskId)?.passed ?? 0;
+  const tasks = [...new Set(runs.flatMap(({ run }) => [...run.right.after.keys()]))];
   const rows = tasks.map((taskId) => ({
     taskId,
     before: runs[0] ? right(runs[0], "before", taskId) : 0,
     after: runs.map((run) => right(run, "after", taskId)),
-    of: runs[0]?.run.answers.after?.get(taskId)?.length ?? 0,
+    of: runs[0]?.run.right.after.get(taskId)?.of ?? 0,
   }));
   const range = (row: ProblemRow) => Math.max(row.before, ...row.after) - Math.min(row.before, ...row.after);
   return rows.sort((a, b) => range(b) - range(a));

@@ -13,8 +13,28 @@ export interface ShelvedRun {
   /** A recorded run's is the URL's. */
   id: string;
   title: string;
-  run: RunState;
+  run: ComparedRun;
   record: RunRecord;
+}
+
+/** Right answers to each evaluation problem, by its id. */
+export type RightAnswers = ReadonlyMap<string, { passed: number; of: number }>;
+
+/** What is compared of a run. Its answers' texts are not: they would be most of what a tab holds that trains for hours. */
+export interface ComparedRun extends Pick<RunState, "steps" | "quizzes"> {
+  right: Record<"before" | "after", RightAnswers>;
+}
+
+/** What is kept of a run that is over. */
+export function comparedRun({ steps, quizzes, answers }: RunState): ComparedRun {
+  const right = (phase: "before" | "after"): RightAnswers =>
+    new Map(
+      [...(answers[phase] ?? [])].map(([taskId, all]) => {
+        const passed = all.filter(({ verdict }) => verdict === "pass").length;
+        return [taskId, { passed, of: all.length }];
+      }),
+    );
+  return { steps, quizzes, right: { before: right("before"), after: right("after") } };
 }
 
 export class Shelf {
@@ -52,7 +72,7 @@ export class Shelf {
   put(id: string, archive: RunArchive): void {
     const run = emptyRun();
     for (const { event, ranMs } of timelineOf(archive)) applyEvent(run, event, ranMs);
-    this.add({ id, title: archive.name, run, record: archive.record });
+    this.add({ id, title: archive.name, run: comparedRun(run), record: archive.record });
   }
 
   /** Puts a run there; one of the same id gives way, and the oldest of one's own where there are too many. */
