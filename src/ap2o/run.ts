@@ -186,9 +186,9 @@ export class Run {
     const { config, exam } = this.#inputs;
     const { answers: known } = sittingOf(this.#state, "exam");
     if (!exam) return;
-    for (const [problem, { taskId }] of this.#split.train.entries()) {
+    for (const [problem, { taskId, split }] of this.#split.train.entries()) {
       if (problem < known.length) continue;
-      const answers = (exam.answers.get(taskId) ?? []).slice(0, config.exam_n);
+      const answers = (exam.answers.get(taskId) ?? []).slice(0, config.exam_n).map((answer) => ({ ...answer, split })); // here, not there
       if (answers.length < config.exam_n) {
         throw new InputError(
           `The exam has ${answers.length} answers to ${taskId}, and the run wants ${config.exam_n}: extend it (errata exam -n ${config.exam_n}), or set exam_n.`,

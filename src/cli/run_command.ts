@@ -84,7 +84,8 @@ kill or a power cut included: the same command with --resume goes on, and gives 
   errata run --preset smoke --out SMOKE
   errata run --preset smoke --out SMOKE --resume
   errata run --method dpo --exam RUN --out OTHER
-  errata run --method ap2o-l2h --seed 2 --set steps=160,learning_rate=2e-4 --out RUN`,
+  errata run --method ap2o-l2h --seed 2 --set steps=160,learning_rate=2e-4 --out RUN
+  errata run --method ap2o-h2l --set pairs_per_epoch=window,epochs=10,steps=0 --out RUN`,
   flags,
   run: async (values, { print, progress, interrupted }) => {
     if (values.out === null) throw new InputError("Say where the run's files go: --out FOLDER.");

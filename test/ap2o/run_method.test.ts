@@ -121,6 +121,9 @@ test("an exam that was sat before: its answers are told and trained on, none is 
   const told = answersOf(other.events).filter(({ phase }) => phase === "exam");
   expect(told).toEqual(before.filter(({ sample_index }) => sample_index < 12));
   expect(recordOf(other.events)).toMatchObject({ exam: { seed: 7 } });
+  const whole = new Map([...answers].map(([task, all]) => [task, all.map((answer) => ({ ...answer, split: "evaluation" }))]));
+  const dealt = await runAll({ exam_n: 12, seed: 8 }, "dpo", new Absent(), { answers: whole, seed: 7 }); // sat on a file of one split
+  expect(answersOf(dealt.events).filter(({ phase }) => phase === "exam")).toEqual(told);
   const tooShort = runAll({ exam_n: 17 }, "dpo", new FakeStudent(), { answers, seed: 7 });
   await expect(tooShort).rejects.toThrow(InputError);
   await expect(tooShort).rejects.toThrow("The exam has 16 answers to Fake/train/0, and the run wants 17");
