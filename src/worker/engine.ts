@@ -244,8 +244,8 @@ export class EngineDriver {
     if (run.steps === 0) return;
     const { best, last, run: record } = await run.kept();
     const name = `${config.method}, ${head.preset}, seed ${config.seed}`;
-    if (record.bestStep !== run.steps) this.#workbench.keep(`${name}, last step`, last);
-    this.#workbench.keep(name, best); // the latest is the one that the page asks
+    if (record.bestStep !== run.steps) this.#workbench.keepTrained(`${name}, last step`, last);
+    this.#workbench.keepTrained(name, best); // the latest is the one that the page asks
     this.#tellAdapters();
   }
 

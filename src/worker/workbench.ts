@@ -25,8 +25,13 @@ const PROBES_CHECKED = 3;
 const TOKENS = 4096;
 const SOFTWARE_TOKENS = 256;
 
+/** Trained adapters that are held; a tab that trains for hours must not grow. */
+const MOST_TRAINED = 8;
+
 interface Kept extends KeptAdapter {
   file: AdapterFile;
+  /** By a run of this tab: it is in that run's files, too. */
+  trained: boolean;
 }
 
 export interface Check {
@@ -41,12 +46,18 @@ export class Workbench {
   #made = 0;
 
   /** Keeps an adapter's weights in memory; they are on the GPU only while they are used. */
-  keep(name: string, file: AdapterFile): string {
+  keep(name: string, file: AdapterFile, trained = false): void {
     this.#made += 1;
     const id = `adapter-${this.#made}`;
     const parameters = [...file.tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
-    this.#adapters.set(id, { id, name, r: file.config.r, parameters, file });
-    return id;
+    this.#adapters.set(id, { id, name, r: file.config.r, parameters, file, trained });
+  }
+
+  /** Keeps what a run trained; of many the oldest go. */
+  keepTrained(name: string, file: AdapterFile): void {
+    this.keep(name, file, true);
+    const trained = [...this.#adapters.values()].filter((kept) => kept.trained);
+    for (const { id } of trained.slice(0, -MOST_TRAINED)) this.forget(id);
   }
 
   forget(id: string): void {

@@ -222,6 +222,16 @@ describe("a session", () => {
     expect(readConfig(query()).config).toMatchObject({ set: "steps=2", taskIds: "3, 12" });
   });
 
+  test("says so when the adapter to train on is no longer kept", async () => {
+    const { session, tell } = openSession();
+    await session.open();
+    await session.workbench.addAdapter("mine", []);
+    session.workbench.from.value = "adapter-1";
+    tell({ type: "adapters", adapters: [] });
+    expect(session.workbench.from.value).toBeNull();
+    expect(session.notice.value).toMatch(/^The adapter to train on is no longer kept/);
+  });
+
   test("makes another sandbox frame when the engine wants one", async () => {
     const { session, openSandbox, tell } = openSession("?autostart=1");
     await session.open();

@@ -153,11 +153,20 @@ export class Workbench {
         return;
       case "adapters":
         this.adapters.value = event.adapters;
-        if (!event.adapters.some(({ id }) => id === this.from.value)) this.from.value = null;
+        this.leaveForgotten(event.adapters);
         return;
       default:
         event satisfies never;
     }
+  }
+
+  /** A run must not begin with another adapter than was chosen without a word. */
+  private leaveForgotten(kept: readonly KeptAdapter[]): void {
+    if (this.from.value === null || kept.some(({ id }) => id === this.from.value)) return;
+    this.from.value = null;
+    this.links.tell(
+      "The adapter to train on is no longer kept beside the model: the next run begins with a new one, unless another is chosen.",
+    );
   }
 
   private async tryTo(request: Request): Promise<void> {
