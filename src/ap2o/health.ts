@@ -25,10 +25,21 @@ export function divergence(losses: readonly number[], learningRate: number): str
 /** Steps in a row. */
 const SKIPPED_STEPS = 3;
 
+/** What tells whether a step was skipped. */
+export type Taken = Pick<StepMetrics, "step" | "loss" | "grad_norm" | "bad_tensor">;
+
+const counts = ({ loss, grad_norm }: Taken): boolean => Number.isFinite(loss) && Number.isFinite(grad_norm);
+
+/** A warning where a step was skipped for NaN or infinity, else null. */
+export function skippedStep(metrics: Taken): string | null {
+  if (counts(metrics)) return null;
+  return `Step ${metrics.step} gave no finite loss or gradient and changed nothing (first bad tensor: ${metrics.bad_tensor ?? "unknown"}); a lower learning rate may help.`;
+}
+
 /** One sentence where the last three steps were skipped for NaN or infinity, else null. */
-export function skippedInARow(metrics: readonly StepMetrics[]): string | null {
+export function skippedInARow(metrics: readonly Taken[]): string | null {
   const last = metrics.slice(-SKIPPED_STEPS);
-  if (last.length < SKIPPED_STEPS || last.some(({ loss, grad_norm }) => Number.isFinite(loss) && Number.isFinite(grad_norm))) return null;
+  if (last.length < SKIPPED_STEPS || last.some(counts)) return null;
   const { step, bad_tensor } = last.at(-1)!;
   return `Step ${step}: ${SKIPPED_STEPS} steps in a row gave no finite loss or gradient (first bad tensor: ${bad_tensor ?? "unknown"}) and changed nothing: take a lower learning rate, or look at the model's weights.`;
 }

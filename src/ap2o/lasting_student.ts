@@ -29,7 +29,7 @@ export class LastingStudent implements Student {
   private constructor(student: Student, options: LastingOptions) {
     this.#student = student;
     this.#options = options;
-    this.#patience = new Patience({ ...options, kept: "nothing of the run is lost" });
+    this.#patience = new Patience({ ...options, kept: () => "nothing that was written is lost" });
   }
 
   static async open(options: LastingOptions): Promise<LastingStudent> {

@@ -5,7 +5,7 @@ import { LossLimit, MAX_LOSSES } from "./loss_limit.ts";
 
 export interface PatienceOptions {
   /** What is kept, for the sentence that ends it: "nothing of the run is lost". */
-  readonly kept: string;
+  kept(): string;
   /** Hears of every failure that is borne, in a sentence. */
   told(message: string): void;
   /** A clock in ms. */
@@ -62,7 +62,7 @@ export class Patience {
     const often = this.#losses.reachedAt(this.#options.now());
     if (often || this.#inVain >= MAX_LOSSES) {
       const when = often ? "within a minute" : "without getting any further";
-      throw new InputError(`The GPU failed ${MAX_LOSSES} times ${when} (${error.message}): ${adviceOn(error)}; ${this.#options.kept}.`);
+      throw new InputError(`The GPU failed ${MAX_LOSSES} times ${when} (${error.message}): ${adviceOn(error)}; ${this.#options.kept()}.`);
     }
     this.#options.told(`The GPU failed (${error.message}). The work goes on with a new device from the last step that counted.`);
   }

@@ -20,7 +20,7 @@ import { type ReferenceStore, writeLogps } from "../train/references.ts";
 import type { RunConfig } from "./config.ts";
 import type { Curriculum, PairDraw } from "./curriculum.ts";
 import { evaluationResult, type Gain, gainOf, quizResult } from "./evaluate.ts";
-import { displacement, divergence, noLongerImproves, skippedInARow } from "./health.ts";
+import { displacement, divergence, noLongerImproves, skippedInARow, skippedStep } from "./health.ts";
 import { type CodeflowYield, focalPairs, iterPref } from "./iterpref.ts";
 import { curriculumOf, hasReplay, quizSteps, totalSteps } from "./methods.ts";
 import { makeNotebook } from "./notebook.ts";
@@ -314,9 +314,8 @@ export class Run {
     this.#flops.correction += flops;
     this.#flops.reference += referenceFlops;
     yield { type: "step", steps: this.#totalSteps, metrics, pairs };
-    if (Number.isFinite(metrics.loss) && Number.isFinite(metrics.grad_norm)) return;
-    const message = `Step ${this.#steps} gave no finite loss or gradient and changed nothing (first bad tensor: ${metrics.bad_tensor ?? "unknown"}); a lower learning rate may help.`;
-    yield { type: "warning", message };
+    const message = skippedStep(metrics);
+    if (message !== null) yield { type: "warning", message };
   }
 
   /** Whether no step before had the pair: it needs its reference. */

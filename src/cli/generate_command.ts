@@ -4,9 +4,10 @@ import { InputError } from "../input_error.ts";
 import { generate } from "../model/generate.ts";
 import type { Model } from "../model/model.ts";
 import { streamOf } from "../random.ts";
+import { anotherEngine } from "./another_engine.ts";
 import type { Command } from "./command.ts";
 import { listFlag, numberFlag, readNumber, switchFlag, textFlag } from "./flags.ts";
-import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, readAdapterFlag } from "./open.ts";
+import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, patienceOf, readAdapterFlag } from "./open.ts";
 
 const flags = {
   ...MODEL_FLAGS,
@@ -38,24 +39,27 @@ tokenised with the tokenizer's own special tokens, such as Llama's first one. A 
     if ((values.prompt === null) === (values["prompt-ids"] === null)) throw new InputError("Give either --prompt or --prompt-ids.");
     let promptIds: readonly number[] = [];
     const batch = Math.min(values.n, BATCH);
-    const engine = await openEngine(values, progress, async (model) => {
+    let engine = await openEngine(values, progress, async (model) => {
       promptIds = values["prompt-ids"] ?? encodePrompt(model, values.prompt ?? "", values.chat);
       const lora = (await readAdapterFlag(values.adapter, model.config))?.config ?? null;
       return { lora, sampling: { batch, longestPrompt: promptIds.length, maxNewTokens: values["max-new-tokens"] } };
     });
-    const adapter = await openAdapter(engine, values.adapter);
-    const model = values["ignore-end-token"] ? withoutEnd(engine.model) : engine.model;
+    let adapter = await openAdapter(engine, values.adapter);
     const requests = Array.from({ length: values.n }, (_, i) => ({ promptIds, stream: streamOf(`generate/${i}`) }));
-    const options = { temperature: values.temperature, maxNewTokens: values["max-new-tokens"], seed: values.seed, stop: [] };
+    const { temperature, seed, "max-new-tokens": maxNewTokens } = values;
+    const options = { temperature, maxNewTokens, seed, stop: [], batch, signal: interrupted };
     const lines: string[] = [];
-    for await (const { index, text, ids, ended } of generate(engine.gpu, model, adapter, requests, {
-      ...options,
-      batch,
-      signal: interrupted,
-    })) {
-      lines[index] = JSON.stringify({ text, ids, ended });
-      progress.show(`${Object.keys(lines).length} of ${values.n} samples`);
-    }
+    const write = async () => {
+      const model = values["ignore-end-token"] ? withoutEnd(engine.model) : engine.model;
+      for await (const { index, text, ids, ended } of generate(engine.gpu, model, adapter, requests, options)) {
+        lines[index] = JSON.stringify({ text, ids, ended });
+        progress.show(`${Object.keys(lines).length} of ${values.n} samples`);
+      }
+    };
+    await patienceOf(progress, () => "call again, and the same samples are written").insist(write, async () => {
+      engine = await anotherEngine(engine, values, progress);
+      adapter = await openAdapter(engine, values.adapter);
+    });
     for (const line of lines) print(line);
   },
 };

@@ -4,9 +4,10 @@ import { InputError } from "../input_error.ts";
 import type { Model } from "../model/model.ts";
 import { PACK_TOKENS, pairLogps, pairTokens } from "../train/logps.ts";
 import { readPairs, type TokenPair } from "../train/pair.ts";
+import { anotherEngine } from "./another_engine.ts";
 import type { Command } from "./command.ts";
 import { textFlag } from "./flags.ts";
-import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, readAdapterFlag } from "./open.ts";
+import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, patienceOf, readAdapterFlag } from "./open.ts";
 import { callerPath, readInput } from "./paths.ts";
 
 export const PAIRS_FLAG = {
@@ -38,17 +39,25 @@ written by the model's chat template, and nothing is appended. Token ids are tak
     const file = pairsPath(values.pairs);
     const text = new TextDecoder().decode(readInput(file, "file of pairs"));
     let pairs: TokenPair[] = [];
-    const engine = await openEngine(values, progress, async (model) => {
+    let engine = await openEngine(values, progress, async (model) => {
       pairs = pairsOf(text, file, model);
       const lora = (await readAdapterFlag(values.adapter, model.config))?.config ?? null;
       return { lora, training: { tokens: Math.max(PACK_TOKENS, ...pairs.map(pairTokens)), checkpoint: null } };
     });
-    const adapter = await openAdapter(engine, values.adapter);
+    let adapter = await openAdapter(engine, values.adapter);
+    const both = async (some: readonly TokenPair[]) => {
+      const reference = await pairLogps(engine.gpu, engine.model, null, some);
+      return { reference, policy: adapter ? await pairLogps(engine.gpu, engine.model, adapter, some) : reference };
+    };
+    const patience = patienceOf(progress, () => "what was printed is whole");
+    const recover = async () => {
+      engine = await anotherEngine(engine, values, progress);
+      adapter = await openAdapter(engine, values.adapter);
+    };
     for (let from = 0; from < pairs.length; from += CHUNK) {
       interrupted.throwIfAborted();
       const some = pairs.slice(from, from + CHUNK);
-      const reference = await pairLogps(engine.gpu, engine.model, null, some);
-      const policy = adapter ? await pairLogps(engine.gpu, engine.model, adapter, some) : reference;
+      const { reference, policy } = await patience.insist(() => both(some), recover);
       some.forEach((_, i) => {
         print(
           JSON.stringify({

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { findChromium, softwareDriver } from "../../scripts/find_chromium.mjs";
 import type { Engine } from "../ap2o/engine_student.ts";
+import { Patience } from "../ap2o/patience.ts";
 import { type AdapterInfo, openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import type { TileChoices } from "../gpu/tiles.ts";
@@ -61,20 +62,31 @@ export const SPLIT_FLAG = {
   }),
 } as const;
 
+/** What a command will need besides the weights. */
+type Plan = (model: Pick<Model, "config" | "tokenizer">) => Promise<Partial<MemoryNeeds>>;
+
 /**
- * Opens the device and loads the model onto it. Throws an InputError where the folder or the adapter is missing or unfit.
- * @param plan what the command will need besides the weights; it is held against --memory-budget before anything is allocated
+ * Opens the device and loads the model onto it; where the GPU fails meanwhile, another one. Throws an InputError where the folder or the
+ * adapter is missing or unfit.
+ * @param plan is held against --memory-budget before anything is allocated
  */
-export async function openEngine(
-  values: ModelValues,
-  progress: Progress,
-  plan: (model: Pick<Model, "config" | "tokenizer">) => Promise<Partial<MemoryNeeds>> = async () => ({}),
-): Promise<Engine> {
+export function openEngine(values: ModelValues, progress: Progress, plan?: Plan): Promise<Engine> {
+  return patienceOf(progress, () => "nothing was begun").insist(
+    () => openOnce(values, progress, plan),
+    async () => {},
+  );
+}
+
+/** How long a command bears a GPU that fails. @param kept says what is left where it bears it no longer */
+export function patienceOf(progress: Progress, kept: () => string): Patience {
+  return new Patience({ told: (message) => progress.say(`warning: ${message}`), now: () => performance.now(), kept });
+}
+
+/** Opens it, or fails with the GPU. */
+export async function openOnce(values: ModelValues, progress: Progress, plan: Plan = async () => ({})): Promise<Engine> {
   const files = await openModelFiles(values.model, values["hub-url"], progress);
   const recorded = values.kernels === null ? null : recordedTiles(callerPath(values.kernels));
   const { gpu, adapter } = await openGpu();
-  progress.show("choosing kernels");
-  gpu.tiles = recorded ?? (await chosenTiles(gpu, adapter));
   const onProgress = (done: number, total: number) => progress.show(`loading ${files.id}: ${done} of ${total} tensors`);
   const memory = { budget: values["memory-budget"] === null ? null : values["memory-budget"] * 1e9, checkpoint: values.checkpoint };
   const check = async (model: Pick<Model, "id" | "config" | "tokenizer">) => {
@@ -83,9 +95,18 @@ export async function openEngine(
     const complaint = memory.budget === null ? null : explainBudget(model.id, model.config, needs, memory.budget);
     if (complaint !== null) throw new InputError(complaint);
   };
-  const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress, check });
-  progress.say(`${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`);
-  return { gpu, model, device: adapter, memory };
+  try {
+    progress.show("choosing kernels");
+    gpu.tiles = recorded ?? (await chosenTiles(gpu, adapter));
+    const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress, check });
+    progress.say(
+      `${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`,
+    );
+    return { gpu, model, device: adapter, memory };
+  } catch (error) {
+    gpu.destroy();
+    throw error;
+  }
 }
 
 /** What a model would be on the GPU by these flags, from its files alone. */

@@ -4,7 +4,6 @@ import { createHash, randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { checkConfig, type RunConfig } from "../ap2o/config.ts";
 import { type Engine, newStudent } from "../ap2o/engine_student.ts";
-import { LastingStudent } from "../ap2o/lasting_student.ts";
 import { METHODS } from "../ap2o/methods.ts";
 import { configOf, PRESET_NAMES, readSetting } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
@@ -18,20 +17,11 @@ import { differences, drifts, hasStoredRun, type RunHead, RunKeeper, readStoredR
 import type { Problem } from "../tasks/problem.ts";
 import { PROMPT_STYLES } from "../tasks/prompt.ts";
 import { kernelsChecksum } from "../train/references.ts";
+import { lastingStudent } from "./another_engine.ts";
 import type { Command } from "./command.ts";
 import { diskFolder } from "./disk_folder.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag } from "./flags.ts";
-import {
-  MODEL_FLAGS,
-  type ModelValues,
-  modelIdentity,
-  openEngine,
-  openJudge,
-  openRunProblems,
-  PROBLEM_FLAGS,
-  problemsChecksum,
-  SPLIT_FLAG,
-} from "./open.ts";
+import { MODEL_FLAGS, modelIdentity, openEngine, openJudge, openRunProblems, PROBLEM_FLAGS, problemsChecksum, SPLIT_FLAG } from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath } from "./paths.ts";
 import { duration, type Progress } from "./progress.ts";
@@ -138,7 +128,7 @@ kill or a power cut included: the same command with --resume goes on, and gives 
         }
         const now = () => performance.now();
         const keeper = await (stored ? RunKeeper.goOn(folder, stored, now) : RunKeeper.begin(folder, head, now));
-        const student = await lastingStudent(engine, config, values, progress);
+        const student = await lastingStudent(engine, values, progress, (on) => newStudent(on, config));
         const run = new Run({
           preset: values.preset,
           config,
@@ -167,22 +157,6 @@ kill or a power cut included: the same command with --resume goes on, and gives 
     }
   },
 };
-
-/** A student on the engine that is open; should its GPU be lost, on another one with the same choices of kernels. */
-function lastingStudent(engine: Engine, config: RunConfig, values: ModelValues, progress: Progress): Promise<LastingStudent> {
-  let current: Engine | null = null;
-  const open = async () => {
-    if (current) {
-      const { tiles } = current.gpu;
-      current.gpu.destroy();
-      current = await openEngine(values, progress);
-      current.gpu.tiles = tiles;
-    }
-    current ??= engine;
-    return newStudent(current, config);
-  };
-  return LastingStudent.open({ open, told: (message) => progress.say(`warning: ${message}`), now: () => performance.now() });
-}
 
 type Exam = ReturnType<typeof readExam>;
 

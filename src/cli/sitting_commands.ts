@@ -13,6 +13,7 @@ import type { AdapterFile } from "../model/peft.ts";
 import type { Answer, EvaluationResult, Phase, RunEvent, Stage } from "../records.ts";
 import type { Problem } from "../tasks/problem.ts";
 import { PROMPT_STYLES, type PromptStyle } from "../tasks/prompt.ts";
+import { lastingStudent } from "./another_engine.ts";
 import type { Command, Console } from "./command.ts";
 import { choiceFlag, listFlag, numberFlag, readNumber, textFlag, type Values } from "./flags.ts";
 import {
@@ -160,7 +161,9 @@ async function sitAndCount(habit: Habit, values: SittingValues, console: Console
   const adapter = await openAdapter(engine, values.adapter);
   const judge = await judging;
   try {
-    const student = new EngineStudent(engine, adapter);
+    const student = await lastingStudent(engine, values, console.progress, async (on) => {
+      return new EngineStudent(on, on === engine ? adapter : await openAdapter(on, values.adapter));
+    });
     const phase: Phase = habit.name === "eval" ? (adapter ? "after" : "before") : habit.name;
     const known = out ? knownAnswers(out, phase, await settingsHere(habit, values, manner, engine, adapter)) : new Map<string, Answer[]>();
     if (out) rewrite(out, problems, known);

@@ -1,10 +1,11 @@
 // errata train: optimiser steps over a file of pairs.
 
 import type { Engine } from "../ap2o/engine_student.ts";
+import { skippedInARow, skippedStep, type Taken } from "../ap2o/health.ts";
 import { InputError } from "../input_error.ts";
-import { type Adapter, adapterGradients, adapterToFile, createAdapter } from "../model/lora.ts";
+import { adapterFromFile, createAdapter } from "../model/lora.ts";
 import type { Model } from "../model/model.ts";
-import { type LoraConfig, writeAdapter } from "../model/peft.ts";
+import { type AdapterFile, type LoraConfig, writeAdapter } from "../model/peft.ts";
 import { writeSafetensors } from "../model/safetensors.ts";
 import { PROJECTIONS } from "../model/weight_shapes.ts";
 import { openReferences } from "../storage/reference_file.ts";
@@ -14,11 +15,13 @@ import { DEFAULT_OPTIONS, OBJECTIVES, readLossType } from "../train/objectives.t
 import { readFocalMasks, type TokenPair } from "../train/pair.ts";
 import { SCHEDULES } from "../train/schedule.ts";
 import { Trainer, type TrainingPair, type TrainOptions } from "../train/trainer.ts";
+import { anotherEngine } from "./another_engine.ts";
 import type { Command } from "./command.ts";
 import { diskFolder } from "./disk_folder.ts";
 import { choiceFlag, listFlag, numberFlag, switchFlag, textFlag, type Values } from "./flags.ts";
+import { LastingTrainer, type Training } from "./lasting_trainer.ts";
 import { PAIRS_FLAG, pairsOf, pairsPath } from "./logps_command.ts";
-import { ADAPTER_FLAG, MODEL_FLAGS, openAdapter, openEngine, readAdapterFlag } from "./open.ts";
+import { ADAPTER_FLAG, MODEL_FLAGS, openEngine, readAdapterFlag } from "./open.ts";
 import { OutFolder } from "./out_folder.ts";
 import { callerPath, readInput } from "./paths.ts";
 
@@ -88,44 +91,55 @@ ${Object.entries(OBJECTIVES)
       const lora = (await readAdapterFlag(values.adapter, model.config))?.config ?? newLora(values);
       return { lora, training: { tokens: packTokens, checkpoint: values.checkpoint } };
     });
-    const { gpu, model } = engine;
-    const adapter = (await openAdapter(engine, values.adapter)) ?? createAdapter(gpu, model, newLora(values), values.seed);
+    const { id } = engine.model;
+    const start = (await readAdapterFlag(values.adapter, engine.model.config)) ?? null;
     out.remove("metrics.jsonl", "adapter"); // only now: --adapter may be the one that lies there
     const references = await openReferences(diskFolder(out.path), "references");
     const steps = values.steps ?? Math.ceil(pairs.length / perStep);
-    const trainer = new Trainer(gpu, model, adapter, {
-      ...trainOptions(values, lossType, steps),
-      checkpoint: values.checkpoint,
-      packTokens,
-      references,
+    const begin = (on: Engine): Training => {
+      const adapter = start ? adapterFromFile(on.gpu, on.model, start) : createAdapter(on.gpu, on.model, newLora(values), values.seed);
+      const options = { ...trainOptions(values, lossType, steps), checkpoint: values.checkpoint, packTokens, references };
+      return { engine: on, adapter, trainer: new Trainer(on.gpu, on.model, adapter, options) };
+    };
+    const trainer = new LastingTrainer(begin(engine), {
+      begin: async (failed) => begin(await anotherEngine(failed.engine, values, progress)),
+      kept: (weights) => writeAdapterFolder(out, "adapter", weights, id),
+      told: (message) => progress.say(`warning: ${message}`),
+      now: () => performance.now(),
     });
     const batchOf = (step: number) => Array.from({ length: perStep }, (_, i) => pairs[(step * perStep + i) % pairs.length]!);
 
     if (values["dump-grads"] !== null) {
-      await trainer.computeGradients(batchOf(0));
-      writeGradients(callerPath(values["dump-grads"]), await adapterGradients(gpu, adapter));
+      writeGradients(callerPath(values["dump-grads"]), await trainer.gradients(batchOf(0)));
     }
-    let last: Record<string, number> = {};
+    const told: Taken[] = [];
     let flops = 0;
     const met = new Set<TrainingPair>();
     for (let step = 0; step < steps && !interrupted.aborted; step++) {
       const started = performance.now();
       const batch = batchOf(step);
-      const { tokens, ...metrics } = await trainer.step(batch);
-      flops += trainer.work.flops;
+      const { tokens, work, bad_tensor, ...metrics } = await trainer.step(batch);
+      flops += work.flops;
       batch.forEach((pair, i) => {
-        if (!met.has(pair)) flops += trainer.work.referenceFlops[i]!;
+        if (!met.has(pair)) flops += work.referenceFlops[i]!;
         met.add(pair);
       });
       const tokens_per_second = tokens / ((performance.now() - started) / 1000);
-      last = { step: step + 1, epoch: ((step + 1) * perStep) / pairs.length, ...metrics, tokens_per_second };
-      out.append("metrics.jsonl", `${JSON.stringify(last)}\n`);
+      const epoch = ((step + 1) * perStep) / pairs.length;
+      const line = { step: step + 1, epoch, ...metrics, ...(bad_tensor !== null && { bad_tensor }), tokens_per_second };
+      told.push(line);
+      out.append("metrics.jsonl", `${JSON.stringify(line)}\n`);
       progress.show(`step ${step + 1} of ${steps}: loss ${metrics.loss.toFixed(4)}, gradient norm ${metrics.grad_norm.toFixed(3)}`);
+      const warning = skippedStep(line);
+      if (warning !== null) progress.say(`warning: ${warning}`);
+      if (skippedInARow(told) !== null) break;
     }
-    await writeAdapterFolder(out, "adapter", adapter, engine);
+    writeAdapterFolder(out, "adapter", await trainer.weights(), id);
     await references.close();
-    progress.say(`GPU memory: at most ${bytesText(gpu.counters.peakBytes)} were in use`);
-    print(JSON.stringify({ ...last, flops }));
+    progress.say(`GPU memory: at most ${bytesText(trainer.engine.gpu.counters.peakBytes)} were in use`);
+    const failure = skippedInARow(told);
+    if (failure !== null) throw new InputError(`${failure} ${out.path}/adapter holds the weights as they were before.`);
+    print(JSON.stringify({ ...told.at(-1), flops }));
   },
 };
 
@@ -188,12 +202,12 @@ function trainOptions(values: TrainValues, lossType: TrainOptions["lossType"], t
   };
 }
 
-/** Writes an adapter's weights as they are now, in PEFT's files. */
-export async function writeAdapterFolder(out: OutFolder, folder: string, adapter: Adapter, { gpu, model }: Engine): Promise<void> {
-  for (const { path, bytes } of writeAdapter(await adapterToFile(gpu, adapter), model.id)) out.write(`${folder}/${path}`, bytes);
+/** Writes an adapter in PEFT's files. */
+function writeAdapterFolder(out: OutFolder, folder: string, adapter: AdapterFile, modelId: string): void {
+  for (const { path, bytes } of writeAdapter(adapter, modelId)) out.write(`${folder}/${path}`, bytes);
 }
 
-function writeGradients(path: string, gradients: Awaited<ReturnType<typeof adapterGradients>>): void {
+function writeGradients(path: string, gradients: AdapterFile["tensors"]): void {
   const tensors = [...gradients].map(([name, { shape, data }]) => ({ name, shape, data }));
   const folder = new OutFolder(path.replace(/[^/\\]*$/, ""));
   folder.write(path.slice(folder.path.length), writeSafetensors(tensors));

@@ -98,7 +98,7 @@ test(`lost at ${POINTS} points between the first answer and the last weights: ev
 
 test("lost three times within a minute: it stops with advice", async () => {
   await expect(told([5, 5, 5], 10)).rejects.toThrow(
-    /^The GPU failed 3 times within a minute \(.*\): close what else uses it .* nothing of it is lost\.$/,
+    /^The GPU failed 3 times within a minute \(.*\): close what else uses it, .*; nothing that was written is lost\.$/,
   );
 });
 

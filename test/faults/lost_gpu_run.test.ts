@@ -103,7 +103,8 @@ test("lost three times within a minute: an InputError with advice", async () => 
 const from = (first: number) => Array.from({ length: 500 }, (_, i) => first + i);
 
 test("a failure that comes again however long another device takes: it stops with advice; one that lets work through does not", async () => {
-  const sentence = /^The GPU failed 3 times without getting any further \(.*\): close what else uses it.*; nothing of the run is lost\.$/;
+  const sentence =
+    /^The GPU failed 3 times without getting any further \(.*\): close what else uses it.*; nothing that was written is lost\.$/;
   for (const call of [5, 45]) await expect(filesOf(from(call)), `from call ${call}`).rejects.toThrow(sentence);
   const often = await filesOf([10, 20, 30, 40, 50, 60]);
   expect(often.opened).toBe(7);
