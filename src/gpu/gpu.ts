@@ -63,9 +63,9 @@ export class Gpu {
   readonly counters: Counters = { buffers: 0, bytes: 0, peakBytes: 0, dispatches: 0, submits: 0, flops: 0, created: 0 };
   #tiles: TileChoices;
   #kernels = new Map<string, Kernel>();
-  #bindGroups = new Map<string, GPUBindGroup>();
+  #bindGroups = new Map<string, { group: GPUBindGroup; buffers: readonly number[] }>();
   #bufferIds = new WeakMap<GPUBuffer, number>();
-  #groupsOfBuffer = new Map<number, string[]>();
+  #groupsOfBuffer = new Map<number, Set<string>>();
   #nextBufferId = 0;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
@@ -158,11 +158,19 @@ export class Gpu {
   free(tensor: Tensor): void {
     this.submit();
     const id = this.#bufferIds.get(tensor.buffer)!;
-    for (const key of this.#groupsOfBuffer.get(id) ?? []) this.#bindGroups.delete(key);
-    this.#groupsOfBuffer.delete(id);
+    this.#forgetGroups(id);
     this.counters.buffers -= 1;
     this.counters.bytes -= tensor.buffer.size;
     tensor.buffer.destroy();
+  }
+
+  /** With a buffer go its bind groups, and their names in the lists of the other buffers: weights outlive many a run's. */
+  #forgetGroups(id: number): void {
+    for (const key of this.#groupsOfBuffer.get(id) ?? []) {
+      for (const buffer of this.#bindGroups.get(key)?.buffers ?? []) this.#groupsOfBuffer.get(buffer)?.delete(key);
+      this.#bindGroups.delete(key);
+    }
+    this.#groupsOfBuffer.delete(id);
   }
 
   /**
@@ -334,7 +342,7 @@ export class Gpu {
     const access = signature.bindings.map((b) => b.access[4] ?? "r").join("");
     const key = `${access}${signature.params.length}|${tensors.map((t, i) => `${ids[i]}:${t.offset}:${t.bytes}`).join("|")}`;
     const cached = this.#bindGroups.get(key);
-    if (cached) return cached;
+    if (cached) return cached.group;
     const entries: GPUBindGroupEntry[] = tensors.map(({ buffer, offset, bytes }, binding) => ({
       binding,
       resource: { buffer, offset, size: bytes },
@@ -344,11 +352,10 @@ export class Gpu {
     }
     const group = this.device.createBindGroup({ layout, entries });
     this.counters.created += 1;
-    this.#bindGroups.set(key, group);
-    for (const id of new Set(ids)) {
-      const keys = this.#groupsOfBuffer.get(id) ?? [];
-      keys.push(key);
-      this.#groupsOfBuffer.set(id, keys);
+    this.#bindGroups.set(key, { group, buffers: ids });
+    for (const id of ids) {
+      const keys = this.#groupsOfBuffer.get(id) ?? new Set();
+      this.#groupsOfBuffer.set(id, keys.add(key));
     }
     return group;
   }
