@@ -5,18 +5,9 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { differing, timeless } from "./compare_runs.mjs";
 import { openBuiltPage } from "./page_in_chromium.mjs";
-import { SETTINGS } from "./small_run.mjs";
+import { SETTINGS, shrinkRuns } from "./small_run.mjs";
 
 /** @typedef {import("playwright").Page} Page */
-
-/** The page knows presets only: the small run's settings are put into its command to the engine. @param {Record<string, number>} settings */
-function shrinkRuns(settings) {
-  const post = Worker.prototype.postMessage;
-  Worker.prototype.postMessage = function (/** @type {any} */ message, /** @type {any} */ transfer) {
-    if (message.type === "start") message.run.overrides = settings;
-    return post.call(this, message, transfer);
-  };
-}
 
 const MOST_KILLS = 5; // of one run
 const LONGEST_LIFE = 0.6; // between two of them, of the time that the run takes

@@ -8,7 +8,7 @@ import { configOf, PRESETS, readSetting } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
 import type { AdapterInfo } from "../gpu/device.ts";
-import { GpuFailure, NotFinite } from "../gpu/gpu.ts";
+import { type Counters, GpuFailure, NotFinite } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { bytesFiles } from "../model/files.ts";
 import { type AdapterFile, readAdapter, writeAdapter } from "../model/peft.ts";
@@ -74,6 +74,11 @@ export class EngineDriver {
     this.#send = send;
     this.#sources = new ModelSources(send);
     this.#engine = new LastingEngine(send, this.#sources);
+  }
+
+  /** What the GPU holds and has done; null while none is open. */
+  get counters(): Counters | null {
+    return this.#engine.latest?.gpu.counters ?? null;
   }
 
   async handle(command: Command): Promise<void> {
