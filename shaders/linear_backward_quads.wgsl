@@ -7,6 +7,7 @@ enable subgroups;
 override FORMAT: u32 = 0;               // of weight: 0 f32, 1 f16, 2 int8, 3 int4; all but f32 packed into words
 override ACCUMULATE: bool = false;
 override TALL: bool = false;            // tiles of 16 rows instead of 8
+override STEPS: bool = false;           // leaves out four rows at a time past the end
 override LANES: u32;                    // invocations of a workgroup, whole quads
 
 struct Params {
@@ -101,15 +102,19 @@ fn linear_backward_quads(
     d1 = add_four(d1, dy[y1 + at], w0, w1, w2, w3);
     d2 = add_four(d2, dy[y2 + at], w0, w1, w2, w3);
     d3 = add_four(d3, dy[y3 + at], w0, w1, w2, w3);
-    d4 = add_four(d4, dy[y4 + at], w0, w1, w2, w3);
-    d5 = add_four(d5, dy[y5 + at], w0, w1, w2, w3);
-    d6 = add_four(d6, dy[y6 + at], w0, w1, w2, w3);
-    d7 = add_four(d7, dy[y7 + at], w0, w1, w2, w3);
-    if (TALL) {
+    if (!STEPS || row + 4u < params.rows) {
+      d4 = add_four(d4, dy[y4 + at], w0, w1, w2, w3);
+      d5 = add_four(d5, dy[y5 + at], w0, w1, w2, w3);
+      d6 = add_four(d6, dy[y6 + at], w0, w1, w2, w3);
+      d7 = add_four(d7, dy[y7 + at], w0, w1, w2, w3);
+    }
+    if (TALL && (!STEPS || row + 8u < params.rows)) {
       d8 = add_four(d8, dy[y8 + at], w0, w1, w2, w3);
       d9 = add_four(d9, dy[y9 + at], w0, w1, w2, w3);
       d10 = add_four(d10, dy[y10 + at], w0, w1, w2, w3);
       d11 = add_four(d11, dy[y11 + at], w0, w1, w2, w3);
+    }
+    if (TALL && (!STEPS || row + 12u < params.rows)) {
       d12 = add_four(d12, dy[y12 + at], w0, w1, w2, w3);
       d13 = add_four(d13, dy[y13 + at], w0, w1, w2, w3);
       d14 = add_four(d14, dy[y14 + at], w0, w1, w2, w3);

@@ -8,6 +8,7 @@ override BIAS: bool = false;
 override RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
 override TALL: bool = false;            // tiles of 16 rows instead of 8
+override STEPS: bool = false;           // leaves out four rows at a time past the end
 override LANES: u32;                    // invocations of a workgroup, whole quads
 
 struct Params {
@@ -106,15 +107,19 @@ fn linear_quads(
     y1 += of_quad(x[x1 + k]) * b;
     y2 += of_quad(x[x2 + k]) * b;
     y3 += of_quad(x[x3 + k]) * b;
-    y4 += of_quad(x[x4 + k]) * b;
-    y5 += of_quad(x[x5 + k]) * b;
-    y6 += of_quad(x[x6 + k]) * b;
-    y7 += of_quad(x[x7 + k]) * b;
-    if (TALL) {
+    if (!STEPS || row + 4u < params.rows) {
+      y4 += of_quad(x[x4 + k]) * b;
+      y5 += of_quad(x[x5 + k]) * b;
+      y6 += of_quad(x[x6 + k]) * b;
+      y7 += of_quad(x[x7 + k]) * b;
+    }
+    if (TALL && (!STEPS || row + 8u < params.rows)) {
       y8 += of_quad(x[x8 + k]) * b;
       y9 += of_quad(x[x9 + k]) * b;
       y10 += of_quad(x[x10 + k]) * b;
       y11 += of_quad(x[x11 + k]) * b;
+    }
+    if (TALL && (!STEPS || row + 12u < params.rows)) {
       y12 += of_quad(x[x12 + k]) * b;
       y13 += of_quad(x[x13 + k]) * b;
       y14 += of_quad(x[x14 + k]) * b;

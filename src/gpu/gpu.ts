@@ -4,7 +4,7 @@ import { waitRestfully } from "./device.ts";
 import { shaders } from "./shaders.ts";
 import { readSignature, type Signature } from "./signature.ts";
 import { bytesOf, type Dtype, numel, type Tensor } from "./tensor.ts";
-import { allTiles, classOf, type ProductShape, thinTile, type Tile, type TileChoices } from "./tiles.ts";
+import { allTiles, classOf, type ProductShape, type Tile, type TileChoices, thinTile } from "./tiles.ts";
 
 export interface Dispatch {
   /** Values of the shader's `override`s: what is fixed when a model is loaded. */
@@ -86,11 +86,15 @@ export class Gpu {
   readonly software: boolean;
   /** Whether kernels may use subgroups. */
   readonly subgroups: boolean;
+  /** Whether a branch that no lane takes costs nothing: SwiftShader computes it and throws it away. */
+  readonly skipsBranches: boolean;
 
   constructor(device: GPUDevice) {
     this.device = device;
     const info: GPUAdapterInfo | undefined = device.adapterInfo; // younger than WebGPU itself
-    this.software = /swiftshader|llvmpipe|lavapipe|basic render/i.test(`${info?.architecture} ${info?.description}`);
+    const names = `${info?.architecture} ${info?.description}`;
+    this.software = /swiftshader|llvmpipe|lavapipe|basic render/i.test(names);
+    this.skipsBranches = !/swiftshader/i.test(names);
     this.subgroups = device.features.has("subgroups");
     this.#tiles = allTiles({}, this);
     this.#submitFlops = this.software ? FIRST_SUBMIT_FLOPS.software : FIRST_SUBMIT_FLOPS.hardware;

@@ -9,10 +9,11 @@ export function linearBackwardQuads(
   gpu: Gpu,
   gradients: LinearGradients,
   { dx }: { dx: Tensor },
-  { tall = false, ...options }: LinearOptions & Partial<QuadTile> = {},
+  { tall = false, steps = gpu.skipsBranches, ...options }: LinearOptions & Partial<QuadTile> = {},
 ): void {
   const { bindings, constants, params, flops } = linearBackwardCall(gradients, dx, options);
   const LANES = quadLanes(params.K);
   const workgroups = [Math.ceil(params.K / (4 * LANES)), Math.ceil(params.rows / (tall ? 16 : 8))] as const;
-  gpu.run("linear_backward_quads", bindings, { dx }, { constants: { ...constants, TALL: Number(tall), LANES }, params, workgroups, flops });
+  const tile = { TALL: Number(tall), STEPS: Number(steps), LANES };
+  gpu.run("linear_backward_quads", bindings, { dx }, { constants: { ...constants, ...tile }, params, workgroups, flops });
 }

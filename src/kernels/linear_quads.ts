@@ -2,9 +2,12 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { type LinearInputs, type LinearOptions, linearCall } from "./linear.ts";
 
-/** Rows of the output that one invocation computes: 8 or 16. The result is the same bits. */
+/** How one invocation computes its rows of the output. The result is the same bits. */
 export interface QuadTile {
+  /** 16 of them instead of 8. */
   readonly tall: boolean;
+  /** Leaves out rows past the end, four at a time: where the adapter skips what no lane computes. */
+  readonly steps: boolean;
 }
 
 /** What linear gives, to the bit; the lanes of a quad share what they load of x. The GPU must have subgroups. */
@@ -12,12 +15,13 @@ export function linearQuads(
   gpu: Gpu,
   inputs: LinearInputs,
   { y }: { y: Tensor },
-  { tall = false, ...options }: LinearOptions & Partial<QuadTile> = {},
+  { tall = false, steps = gpu.skipsBranches, ...options }: LinearOptions & Partial<QuadTile> = {},
 ): void {
   const { bindings, constants, params, flops } = linearCall(inputs, y, options);
   const LANES = quadLanes(params.N);
   const workgroups = [Math.ceil(params.N / (4 * LANES)), Math.ceil(params.rows / (tall ? 16 : 8))] as const;
-  gpu.run("linear_quads", bindings, { y }, { constants: { ...constants, TALL: Number(tall), LANES }, params, workgroups, flops });
+  const tile = { TALL: Number(tall), STEPS: Number(steps), LANES };
+  gpu.run("linear_quads", bindings, { y }, { constants: { ...constants, ...tile }, params, workgroups, flops });
 }
 
 /** Invocations of a workgroup whose lanes take a vec4 of columns each: one quad where LoRA's rank would leave a second idle. */

@@ -16,9 +16,10 @@ function withoutSubgroups(gpu: Gpu): boolean {
 for (const [rows, K, N] of [
   [1, 4, 1],
   [5, 68, 35],
+  [11, 20, 8],
   [130, 132, 97],
 ] as const) {
-  gpuTest(`linear_backward_quads [${rows}, ${N}] x [${N}, ${K}]: the bits of linear_backward in both tiles`, async (bench) => {
+  gpuTest(`linear_backward_quads [${rows}, ${N}] x [${N}, ${K}]: the bits of linear_backward in all tiles`, async (bench) => {
     const { gpu, input, output } = bench;
     if (withoutSubgroups(gpu)) return;
     const values = { dy: randomNormal("dy", rows * N), weight: randomNormal("weight", N * K) };
@@ -28,16 +29,17 @@ for (const [rows, K, N] of [
     linearBackward(gpu, tensors, { dx: plain }, { scale: 2, accumulate: true });
     const want = await gpu.read(plain);
     const product = reference(values.dy, values.weight, K, N, 2);
-    for (const tall of [false, true]) {
+    const tiles = [{ tall: false }, { tall: true }, ...(rows === 11 ? [{ tall: true, steps: !gpu.skipsBranches }] : [])];
+    for (const tile of tiles) {
       const dx = output("dx", [rows, K], "f32", start);
-      linearBackwardQuads(gpu, tensors, { dx }, { tall, scale: 2, accumulate: true });
+      linearBackwardQuads(gpu, tensors, { dx }, { ...tile, scale: 2, accumulate: true });
       const got = await gpu.read(dx);
       expectClose(
         "dx",
         got,
         product.map((v, i) => v + start[i]!),
       );
-      expect(got, `tall ${tall}`).toEqual(want);
+      expect(got, JSON.stringify(tile)).toEqual(want);
     }
   });
 }

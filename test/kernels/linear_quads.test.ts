@@ -16,9 +16,10 @@ function withoutSubgroups(gpu: Gpu): boolean {
 for (const [rows, K, N] of [
   [1, 4, 1],
   [5, 36, 67],
+  [11, 20, 8],
   [130, 96, 131],
 ] as const) {
-  gpuTest(`linear_quads [${rows}, ${K}] x [${N}, ${K}]: the bits of linear in both tiles`, async ({ gpu, input, output }) => {
+  gpuTest(`linear_quads [${rows}, ${K}] x [${N}, ${K}]: the bits of linear in all tiles`, async ({ gpu, input, output }) => {
     if (withoutSubgroups(gpu)) return;
     const values = {
       x: randomNormal("x", rows * K),
@@ -37,16 +38,17 @@ for (const [rows, K, N] of [
     linear(gpu, tensors, { y: plain }, { scale: 0.5, accumulate: true });
     const want = await gpu.read(plain);
     const product = reference(values.x, values.weight, values.bias, K, N, 0.5);
-    for (const tall of [false, true]) {
+    const tiles = [{ tall: false }, { tall: true }, ...(rows === 11 ? [{ tall: true, steps: !gpu.skipsBranches }] : [])];
+    for (const tile of tiles) {
       const y = output("y", [rows, N], "f32", start);
-      linearQuads(gpu, tensors, { y }, { tall, scale: 0.5, accumulate: true });
+      linearQuads(gpu, tensors, { y }, { ...tile, scale: 0.5, accumulate: true });
       const got = await gpu.read(y);
       expectClose(
         "y",
         got,
         product.map((v, i) => v + values.residual[i]! + start[i]!),
       );
-      expect(got, `tall ${tall}`).toEqual(want);
+      expect(got, JSON.stringify(tile)).toEqual(want);
     }
   });
 }
