@@ -5,8 +5,9 @@ import type { Judge, JudgeOptions, JudgeRequest, Verdict } from "../python/judge
 import { SandboxJudge } from "../python/sandbox_judge.ts";
 import { infraError } from "../python/verdict.ts";
 
-/** A page that has not made a frame by then makes none. */
-const FRAME_WITHIN_MS = 120_000;
+/** A page that has not made a frame by then makes none. Counted in ticks: a tab that was frozen, or a machine that slept, has not waited. */
+const FRAME_WITHIN_TICKS = 12;
+const TICK_MS = 10_000;
 /** So many frames of a page may fall silent; each was silent for minutes before that was known. */
 const MAX_SILENT = 3;
 
@@ -77,10 +78,17 @@ export class LastingJudge implements Judge {
   }
 
   async #another(silent: Sandbox): Promise<Sandbox> {
+    let ticker: ReturnType<typeof setInterval> | undefined;
     const port = new Promise<MessagePort>((resolve, reject) => {
       this.#arrived = resolve;
-      setTimeout(() => reject(new Error("The page opened no other Python sandbox: reload it, and go on with the run.")), FRAME_WITHIN_MS);
+      let ticks = 0;
+      ticker = setInterval(() => {
+        ticks += 1;
+        if (ticks === FRAME_WITHIN_TICKS) reject(new Error("The page opened no other Python sandbox: reload it, and go on with the run."));
+      }, TICK_MS);
     });
+    const stop = () => clearInterval(ticker);
+    port.then(stop, stop);
     await silent.close();
     this.#options.ask();
     return this.#open(await port);

@@ -96,3 +96,15 @@ test("a Python that does not start is told, not replaced; a page that makes no o
   await vi.advanceTimersByTimeAsync(200_000);
   expect(await judging).toMatch(/opened no other Python sandbox/);
 });
+
+test("a machine that slept has not waited for the other frame", async () => {
+  const first = frame(() => true);
+  const { judge, ask } = judgeWith([first, frame(() => false)]);
+  ask.mockImplementation(() => undefined);
+  const judging = judge.judge([request("a")]);
+  await vi.advanceTimersByTimeAsync(5000);
+  await vi.runOnlyPendingTimersAsync(); // it wakes: what is overdue is due, once
+  judge.give(new MessageChannel().port1);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(kinds(await judging)).toEqual(["pass"]);
+});
