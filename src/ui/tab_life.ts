@@ -12,8 +12,10 @@ export function frozenText(frozenMs: number, busy: boolean): string {
   return busy ? `${gap}. The run stood still and goes on from where it was; keep the tab in sight to avoid it.` : `${gap}.`;
 }
 
+type WatchedSession = Pick<Session, "state" | "busy" | "notice"> & { board: Pick<Session["board"], "restartClock"> };
+
 /** Tells what freezing did to a run, and keeps the screen on while one goes on. */
-export function watchTab(session: Session): void {
+export function watchTab(session: WatchedSession): void {
   let frozenAt: number | null = null;
   document.addEventListener("freeze", () => {
     frozenAt = Date.now(); // the page's own clock may stand still meanwhile
@@ -21,7 +23,9 @@ export function watchTab(session: Session): void {
   document.addEventListener("resume", () => {
     const frozenMs = frozenAt === null ? 0 : Date.now() - frozenAt;
     frozenAt = null;
-    if (frozenMs >= WORTH_TELLING_MS) session.notice.value = frozenText(frozenMs, session.busy.value);
+    if (frozenMs < WORTH_TELLING_MS) return;
+    session.notice.value = frozenText(frozenMs, session.busy.value);
+    session.board.restartClock(); // rates are of the time that it ran
   });
   keepScreenOn(session);
 }
@@ -34,15 +38,16 @@ export function askBeforeLeaving(session: Pick<Session, "holdsWork">): void {
 }
 
 /** A laptop that dims in the middle of a run stops it. Browsers take the lock back when the tab is hidden. */
-function keepScreenOn(session: Session): void {
+function keepScreenOn(session: Pick<Session, "state">): void {
   let lock: WakeLockSentinel | null = null;
+  const isWanted = () => session.state.value === "running" && document.visibilityState === "visible";
   const ask = async () => {
-    const wanted = session.state.value === "running" && document.visibilityState === "visible";
-    if (!wanted) {
+    if (!isWanted()) {
       await lock?.release();
       lock = null;
     } else if (lock === null || lock.released) {
       lock = await navigator.wakeLock.request("screen").catch(() => null); // refused on a low battery: the run goes on all the same
+      if (!isWanted()) await ask(); // the run ended meanwhile
     }
   };
   if (!("wakeLock" in navigator)) return;
