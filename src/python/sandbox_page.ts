@@ -45,9 +45,17 @@ function openFrame(page: Document, url: URL): Promise<Window> {
   });
 }
 
+/** From the server; where that cannot be reached, from the browser's cache, if it is there. */
+async function fetchEvenOffline(url: URL): Promise<Response> {
+  const known = () => fetch(url, { cache: "force-cache" });
+  const response = await fetch(url).catch(() => known().catch(() => null));
+  if (!response) throw new Error(`${url.pathname} cannot be reached: check the connection, then try again.`);
+  return response;
+}
+
 async function loadFiles(place: (name: string) => URL): Promise<Record<PyodideFile, ArrayBuffer>> {
   const load = async (name: PyodideFile): Promise<ArrayBuffer> => {
-    const response = await fetch(place(name));
+    const response = await fetchEvenOffline(place(name));
     if (!response.ok)
       throw new Error(`${place(name).pathname} could not be loaded (${response.status}): build or serve the page with its sandbox folder.`);
     return response.arrayBuffer();

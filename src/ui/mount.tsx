@@ -57,7 +57,8 @@ async function isTraining(): Promise<boolean> {
 }
 
 async function fetchBytes(path: string): Promise<Uint8Array> {
-  const response = await fetch(new URL(path, document.baseURI));
+  const response = await fetch(new URL(path, document.baseURI)).catch(() => null);
+  if (!response) throw new InputError(`${path} cannot be reached: check the connection, then try again.`);
   if (!response.ok) throw new InputError(`${path}: the server answered ${response.status}; serve the page's whole folder.`);
   return new Uint8Array(await response.arrayBuffer());
 }
