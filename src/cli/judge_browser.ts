@@ -49,6 +49,7 @@ export async function openBrowserJudge(options: BrowserJudgeOptions = {}): Promi
   const [browser, site] = await Promise.all([browserStart, serveJudgePage()]);
   try {
     const page = await browser.newPage();
+    page.on("crash", () => void browser.close()); // whoever waits for an answer is told
     const judge = new BrowserJudge(browser, page, site);
     await page.exposeFunction("tellVerdicts", (told: readonly Told[]) => judge.receive(told));
     await page.exposeFunction("keptReference", (key: string) => site.references.get(key));

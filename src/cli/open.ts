@@ -23,6 +23,7 @@ import type { Problem } from "../tasks/problem.ts";
 import { describePlan, explainBudget, type MemoryNeeds, planMemory } from "../train/memory_plan.ts";
 import { choiceFlag, listFlag, numberFlag, textFlag, type Values } from "./flags.ts";
 import { folderFiles } from "./folder.ts";
+import { LastingBrowserJudge } from "./lasting_browser.ts";
 import { openModelFiles } from "./model_source.ts";
 import { callerPath, DEMO_PROBLEMS, readInput } from "./paths.ts";
 import type { Progress } from "./progress.ts";
@@ -187,5 +188,5 @@ export async function openJudge(progress: Progress): Promise<Judge> {
   if (!findChromium()) throw new InputError("Judging needs a Chromium and none was found: install one, or name it in ERRATA_CHROMIUM.");
   progress.show("starting Python in the sandbox");
   const { openBrowserJudge } = await import("./judge_browser.ts"); // Playwright takes a while to load: only for who judges
-  return openBrowserJudge();
+  return LastingBrowserJudge.open(openBrowserJudge, (message) => progress.say(`warning: ${message}`));
 }
