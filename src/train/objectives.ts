@@ -48,6 +48,8 @@ interface Objective {
   /** Whether reference log-probabilities, and rejected answers, are looked at. */
   reference: boolean;
   rejected: boolean;
+  /** Whether a pair's derivatives depend on other pairs' log-probabilities, and not only on their lengths and number. */
+  coupled?: boolean;
   evaluate(pairs: readonly PairLogps[], options: ObjectiveOptions): Omit<ObjectiveResult, "loss">;
 }
 
@@ -228,6 +230,7 @@ export const OBJECTIVES = {
     source: `${TRL}; Melnyk et al. 2024 (AOT, paired)`,
     reference: true,
     rejected: true,
+    coupled: true,
     evaluate: byRank(
       (pair) => pair.chosen - pair.rejected,
       (pair) => pair.refChosen - pair.refRejected,
@@ -239,6 +242,7 @@ export const OBJECTIVES = {
     source: `${TRL}; Melnyk et al. 2024 (AOT, unpaired)`,
     reference: true,
     rejected: true,
+    coupled: true,
     evaluate: byRank(
       (pair) => pair.chosen - pair.refChosen,
       (pair) => pair.rejected - pair.refRejected,
@@ -355,6 +359,12 @@ function calibrated(hc: number, hr: number, beta: number, inside: number): PairL
 }
 
 export type LossType = keyof typeof OBJECTIVES;
+
+/** Whether the whole batch's log-probabilities must be known before any pair's derivatives are. */
+export function couplesPairs(name: LossType): boolean {
+  const { coupled = false }: Objective = OBJECTIVES[name];
+  return coupled;
+}
 
 /** @throws InputError with the list of names where `name` is none of them */
 export function readLossType(name: string): LossType {

@@ -26,7 +26,15 @@ import {
   type Workspace,
 } from "./logps.ts";
 import { type PreferenceMetrics, preferenceMetrics, type TokenMetrics, tokenMetrics } from "./metrics.ts";
-import { evaluateObjective, type LossType, OBJECTIVES, type ObjectiveOptions, type ObjectiveResult, type PairLogps } from "./objectives.ts";
+import {
+  couplesPairs,
+  evaluateObjective,
+  type LossType,
+  OBJECTIVES,
+  type ObjectiveOptions,
+  type ObjectiveResult,
+  type PairLogps,
+} from "./objectives.ts";
 import { Optimizer, type OptimizerOptions } from "./optimizer.ts";
 import type { TokenPair } from "./pair.ts";
 import { memoryReferences, type ReferenceStore, referenceIdentity, referenceKey } from "./references.ts";
@@ -173,6 +181,7 @@ export class Trainer {
     this.#steps = counters.steps;
     this.#tokens = counters.tokens;
     this.#longest = counters.longest;
+    if (counters.steps > 0) this.#workspaceFor(counters.longest); // as much memory is in use as was then
   }
 
   /** Leaves the gradients of the batch's mean loss in the adapter's arena, zeros where that loss is not finite; the weights stay. */
@@ -189,20 +198,36 @@ export class Trainer {
     await this.#compile(workspace, packs[0]!.pack);
     const references = await this.#referenceLogps(workspace, batch, known);
     const before = this.#gpu.counters.flops;
-    // The objective sees the whole batch. One pack: its forward pass serves loss and gradients; several: a first pass for the loss.
-    const policy: CompletionRows[] = [];
-    for (const { pack } of packs) policy.push(...(await this.#run(workspace, pack, packs.length === 1)));
-    const sums = batch.map((pair, i) => pairSums(pair, policy[i]!, references[i]!));
-    const objective = evaluateObjective(this.options.lossType, sums, this.options.objective);
     this.#gpu.clear(this.#adapter.gradients);
-    const statistics = packs.length === 1 ? policy : []; // only passes with gradients have them
+    const sums = batch.map(unknownSums);
+    const evaluate = () => evaluateObjective(this.options.lossType, sums, this.options.objective);
+    const learn = (rows: readonly CompletionRows[], first: number) =>
+      rows.forEach((row, i) => {
+        sums[first + i] = pairSums(batch[first + i]!, row, references[first + i]!);
+      });
+    // A pair's derivatives are its own pass's, but where pairs meet in the loss: there, a pass over all packs comes before.
     let first = 0;
-    for (const { pairs, pack } of Number.isFinite(objective.loss) ? packs : []) {
-      if (packs.length > 1) statistics.push(...(await this.#run(workspace, pack, true)));
-      const dhidden = headBackward(this.#gpu, workspace.head, pack, rowDerivatives(pack, pairs, objective, first));
-      backward(this.#gpu, this.#model, this.#adapter, workspace.activations, dhidden, passSize(pack));
+    for (const { pairs, pack } of packs.length > 1 && couplesPairs(this.options.lossType) ? packs : []) {
+      learn(await this.#run(workspace, pack, false), first);
       first += pairs.length;
     }
+    const statistics: CompletionRows[] = [];
+    let sound = true;
+    first = 0;
+    for (const { pairs, pack } of packs) {
+      const rows = await this.#run(workspace, pack, true);
+      statistics.push(...rows);
+      learn(rows, first);
+      const objective = evaluate();
+      sound &&= objective.losses.slice(first, first + pairs.length).every(Number.isFinite);
+      if (sound) {
+        const dhidden = headBackward(this.#gpu, workspace.head, pack, rowDerivatives(pack, pairs, objective, first));
+        backward(this.#gpu, this.#model, this.#adapter, workspace.activations, dhidden, passSize(pack));
+      }
+      first += pairs.length;
+    }
+    const { loss } = evaluate();
+    if (!Number.isFinite(loss)) this.#gpu.clear(this.#adapter.gradients);
     const { rejected } = OBJECTIVES[this.options.lossType];
     const preferences = rejected ? preferenceMetrics(sums, this.options.objective.beta) : {};
     const tokens = batch.reduce(
@@ -210,7 +235,7 @@ export class Trainer {
       0,
     );
     const flops = this.#gpu.counters.flops - before;
-    return { loss: objective.loss, ...tokenMetrics(statistics), ...preferences, tokens, flops };
+    return { loss, ...tokenMetrics(statistics), ...preferences, tokens, flops };
   }
 
   /** Makes the kernels of a step before its first pass, all at once. */
@@ -241,10 +266,13 @@ export class Trainer {
 
   /** A workspace that holds the batch's longest pair; made anew only when a longer one comes. */
   #fittingWorkspace(batch: readonly TokenPair[]): Workspace {
-    const needed = this.#packTokens(batch);
-    if (this.#workspace && this.#workspace.tokens >= needed) return this.#workspace;
+    return this.#workspaceFor(this.#packTokens(batch));
+  }
+
+  #workspaceFor(tokens: number): Workspace {
+    if (this.#workspace && this.#workspace.tokens >= tokens) return this.#workspace;
     if (this.#workspace) freeWorkspace(this.#gpu, this.#workspace);
-    this.#workspace = allocateWorkspace(this.#gpu, this.#model, this.#adapter.R, needed, this.options.checkpoint);
+    this.#workspace = allocateWorkspace(this.#gpu, this.#model, this.#adapter.R, tokens, this.options.checkpoint);
     return this.#workspace;
   }
 
@@ -288,6 +316,16 @@ export class Trainer {
 const noReference = ({ chosenIds, rejectedIds }: TokenPair): CompletionLogps => ({
   chosen: new Float32Array(chosenIds.length),
   rejected: new Float32Array(rejectedIds.length),
+});
+
+/** A pair whose pass is still to come: its derivatives mean nothing yet, but batches are weighted by its lengths. */
+const unknownSums = ({ chosenIds, rejectedIds }: TokenPair): PairLogps => ({
+  chosen: 0,
+  rejected: 0,
+  refChosen: 0,
+  refRejected: 0,
+  chosenLength: chosenIds.length,
+  rejectedLength: rejectedIds.length,
 });
 
 function pairSums(pair: TrainingPair, policy: CompletionLogps, reference: CompletionLogps): PairLogps {

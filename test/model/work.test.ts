@@ -11,6 +11,8 @@ import { allocateHead, headBackward, headLogps } from "../../src/model/head.ts";
 import { createAdapter } from "../../src/model/lora.ts";
 import { packGroups, passSize } from "../../src/model/pack.ts";
 import { PROJECTIONS } from "../../src/model/weight_shapes.ts";
+import { DEFAULT_OPTIONS } from "../../src/train/objectives.ts";
+import { Trainer } from "../../src/train/trainer.ts";
 import { countingDevice } from "./counting_device.ts";
 
 const ids = (count: number) => new Array<number>(count).fill(1);
@@ -42,6 +44,21 @@ test("a pair of 256 + 128 + 128 tokens takes at most 964 GFLOP, and without gate
   const recomputed = await passOf(shared, "without-gate-up");
   expect(recomputed.gflop).toBeLessThanOrEqual(1180);
   expect(all.newBuffers).toBe(0);
+});
+
+test("a batch of eight such pairs in four packs takes no more for each", async () => {
+  const gpu = new Gpu(countingDevice());
+  const model = randomModel(gpu, "0.5B", QWEN_05B, "f16");
+  const adapter = createAdapter(gpu, model, { r: 16, lora_alpha: 32, target_modules: [...PROJECTIONS], use_rslora: false }, 1);
+  const trainer = new Trainer(gpu, model, adapter, {
+    lossType: "sigmoid",
+    objective: DEFAULT_OPTIONS,
+    schedule: { schedule: "constant", learningRate: 1e-4, warmupSteps: 0, totalSteps: 1 },
+    optimizer: { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, maxGradNorm: 1 },
+  });
+  await trainer.computeGradients(new Array(8).fill({ promptIds: ids(256), chosenIds: ids(128), rejectedIds: ids(128) }));
+  expect(trainer.workspaceTokens).toBeLessThan(3 * 510); // two pairs a pack
+  expect(trainer.work.flops / 8e9).toBeCloseTo((await passOf(shared, "all")).gflop, 6);
 });
 
 test("a shared prompt saves a quarter of the work and more", async () => {

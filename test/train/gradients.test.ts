@@ -179,6 +179,16 @@ test("a batch in several packs gives the gradients of one pack", async () => {
     expect(nmse(data, want), name).toBeLessThan(1e-9);
   }
   trainer.free();
+  for (const lossType of ["sigmoid", "sft", "aot"] as const) {
+    const [whole, apart] = [1024, 128].map((packTokens) => new Trainer(gpu, model, adapter, { ...options(lossType), packTokens }));
+    const { loss } = await whole!.computeGradients([pair!, long, pair!]);
+    const want = await adapterGradients(gpu, adapter);
+    expect((await apart!.computeGradients([pair!, long, pair!])).loss).toBeCloseTo(loss, 6);
+    for (const [name, { data }] of await adapterGradients(gpu, adapter)) {
+      expect(Math.sqrt(nmse(data, want.get(name)!.data)), `${lossType}: ${name}`).toBeLessThan(1e-6);
+    }
+    for (const each of [whole!, apart!]) each.free();
+  }
   freeAdapter(gpu, adapter);
   freeModel(gpu, model);
 });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { preferenceMetrics } from "../../src/train/metrics.ts";
 import {
+  couplesPairs,
   DEFAULT_OPTIONS,
   evaluateObjective,
   type LossType,
@@ -222,4 +223,18 @@ describe("metrics", () => {
   test("equal rewards count as no accuracy", () => {
     expect(preferenceMetrics([rows[0]!], 0.1)["rewards/accuracies"]).toBe(0);
   });
+});
+
+test("a pair's derivatives follow from its own sums, the lengths and the number of pairs, but where pairs are coupled", () => {
+  const options = { ...DEFAULT_OPTIONS, labelSmoothing: 0.1, rpoAlpha: 0.5 };
+  for (const name of Object.keys(OBJECTIVES).map(readLossType)) {
+    const batch = rows.slice(0, 5);
+    const moved = batch.map((row, i) => (i === 2 ? row : { ...row, chosen: -80 - i, rejected: -1 - i, refChosen: -2, refRejected: -70 }));
+    const [before, after] = [batch, moved].map((pairs) => {
+      const { dChosen, dRejected } = evaluateObjective(name, pairs, options);
+      return [dChosen[2], dRejected[2]];
+    });
+    if (couplesPairs(name)) expect(after, name).not.toEqual(before);
+    else expect(after, name).toEqual(before);
+  }
 });

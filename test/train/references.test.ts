@@ -94,12 +94,15 @@ test("a pair's reference is computed once, also in a batch that has it twice, an
   expect(again.map(({ metrics, work }) => ({ metrics, work }))).toEqual(once.map(({ metrics, work }) => ({ metrics, work })));
 });
 
-test("work is counted by the batch, whatever packs it runs in but for the pass that a loss over several packs needs", async () => {
-  const [whole] = await steps([pairs], memoryReferences());
-  const [apart] = await steps([pairs], memoryReferences(), { packTokens: 1 });
-  expect(apart!.work.referenceFlops).toEqual(whole!.work.referenceFlops);
-  expect(apart!.work.flops).toBeGreaterThan(whole!.work.flops);
-  expect(apart!.given).toBe(apart!.work.flops + sum(apart!.work.referenceFlops));
+test("work is that of the batch, whatever packs it runs in; a loss in which pairs meet takes a pass more over several packs", async () => {
+  for (const lossType of ["sigmoid", "aot"] as const) {
+    const [whole] = await steps([pairs], memoryReferences(), { lossType });
+    const [apart] = await steps([pairs], memoryReferences(), { lossType, packTokens: 1 });
+    expect(apart!.work.referenceFlops).toEqual(whole!.work.referenceFlops);
+    expect(apart!.work.flops > whole!.work.flops, lossType).toBe(lossType === "aot");
+    if (lossType === "sigmoid") expect(apart!.work.flops).toBe(whole!.work.flops);
+    expect(apart!.given).toBe(apart!.work.flops + sum(apart!.work.referenceFlops));
+  }
 });
 
 test("an objective without a reference keeps none and counts none", async () => {
