@@ -112,10 +112,14 @@ export async function* generate(
   const state = layOutState(model.config, { batch, longestPrompt, maxNewTokens }, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
   try {
     await gpu.compile(() => {
-      if (promptSlots > 0) forward(gpu, model, adapter, activations, { tokens: promptSlots, keys: 0 });
-      for (const longest of [1, longestPrompt + maxNewTokens]) {
-        decodeStep(gpu, model, adapter, activations, state, { tokens: batch, keys: 0, longest }, options);
+      const capacity = activations.ids.shape[0]!; // of a prefill
+      for (const tokens of promptSlots > 0 ? kernelRows(capacity) : []) forward(gpu, model, adapter, activations, { tokens, keys: 0 });
+      for (const tokens of kernelRows(batch)) {
+        for (const longest of [1, longestPrompt + maxNewTokens]) {
+          decodeStep(gpu, model, adapter, activations, state, { tokens, keys: 0, longest }, options);
+        }
       }
+      countBadLogits(gpu, state, batch);
     });
     const work = forwardWork(gpu, model, adapter, activations, state.logits);
     const rows: Row[] = [];
@@ -166,6 +170,9 @@ export async function* generate(
     for (const tensor of Object.values(state)) gpu.free(tensor);
   }
 }
+
+/** Numbers of rows that stand for all up to `most`: kernels differ from 4 to 5, from 8 to 9 and from 64 to 65 rows. */
+const kernelRows = (most: number): Set<number> => new Set([4, 8, 64, most].map((rows) => Math.min(rows, most)));
 
 function checkRequests({ id, config }: Model, requests: readonly SampleRequest[], maxNewTokens: number): void {
   for (const { promptIds } of requests) {
@@ -260,9 +267,7 @@ async function decode(
 ): Promise<void> {
   const steps = () => decodeSteps(gpu, model, adapter, activations, state, rows, { temperature, maxNewTokens, seed });
   steps();
-  const logits = rowsOf(state.logits, rows.length);
-  sumOfSquares(gpu, { x: { ...logits, shape: [numel(logits.shape)] } }, { partials: state.partials });
-  sumPartials(gpu, { partials: state.partials }, { sums: state.sums });
+  countBadLogits(gpu, state, rows.length);
   const [sampled, [, bad = 0]] = await Promise.all([gpu.readU32(state.history), gpu.read(state.sums)]);
   // Text drawn from them would look like any other; what went bad before stays bad in the keys and values, so the last logits tell.
   if (bad > 0) {
@@ -304,6 +309,13 @@ function decodeSteps(
     const size = { tokens: B, keys: keys + step * B, longest: longestRow + step };
     decodeStep(gpu, model, adapter, activations, state, size, { temperature, seed });
   }
+}
+
+/** Leaves in `sums` how many of the first rows' logits are NaN or infinity. */
+function countBadLogits(gpu: Gpu, { logits, partials, sums }: DecodeState, rows: number): void {
+  const x = rowsOf(logits, rows);
+  sumOfSquares(gpu, { x: { ...x, shape: [numel(x.shape)] } }, { partials });
+  sumPartials(gpu, { partials }, { sums });
 }
 
 /** One token for each of the first rows: a pass, a draw, and what the next pass reads. */

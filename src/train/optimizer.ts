@@ -53,6 +53,25 @@ export class Optimizer {
    * not finite: then nothing was changed.
    */
   async step(learningRate: number): Promise<number> {
+    this.record(learningRate);
+    const read = await this.#gpu.read(this.#sums);
+    const [squares = 0, bad = 0] = read;
+    if (bad > 0 || !Number.isFinite(squares)) return Number.NaN;
+    const broken = this.#state.find((_, i) => read[((i + 1) * SUMS_BYTES) / 4 + 1]! > 0);
+    const t = this.steps + 1;
+    if (broken) throw new NotFinite(`${broken.name} holds NaN or infinity after update ${t}`); // no later update would heal it
+    this.steps = t;
+    return Math.sqrt(squares);
+  }
+
+  /** What an update leaves behind, and what counts NaN and infinity in it. */
+  get #state(): Tensor[] {
+    const { parameters } = this.#adapter;
+    return [this.expAvg, this.expAvgSq, shaped(parameters, [parameters.bytes / 4])];
+  }
+
+  /** The dispatches of an update, recorded but not waited for. */
+  record(learningRate: number): void {
     const { parameters, gradients } = this.#adapter;
     const n = parameters.bytes / 4;
     const [parameter, gradient] = [shaped(parameters, [n]), shaped(gradients, [n])];
@@ -67,18 +86,10 @@ export class Optimizer {
       { parameter, exp_avg: this.expAvg, exp_avg_sq: this.expAvgSq },
       { ...this.options, learningRate, biasCorrection1: 1 - beta1 ** t, biasCorrection2: 1 - beta2 ** t },
     );
-    const state = [this.expAvg, this.expAvgSq, parameter];
-    for (const [i, x] of state.entries()) {
+    for (const [i, x] of this.#state.entries()) {
       sumOfSquares(this.#gpu, { x }, { partials: this.#partials });
       sumPartials(this.#gpu, { partials: this.#partials }, { sums: sums[i]! });
     }
-    const read = await this.#gpu.read(this.#sums);
-    const [squares = 0, bad = 0] = read;
-    if (bad > 0 || !Number.isFinite(squares)) return Number.NaN;
-    const broken = state.find((_, i) => read[((i + 1) * SUMS_BYTES) / 4 + 1]! > 0);
-    if (broken) throw new NotFinite(`${broken.name} holds NaN or infinity after update ${t}`); // no later update would heal it
-    this.steps = t;
-    return Math.sqrt(squares);
   }
 
   free(): void {

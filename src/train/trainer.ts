@@ -246,6 +246,7 @@ export class Trainer {
       for (const each of [null, adapter]) forward(gpu, model, each, activations, size);
       recordHead(gpu, model, head, rowsOf(activations.hidden, size.tokens), pack, true);
       backward(gpu, model, adapter, activations, headBackward(gpu, head, pack, new Float32Array(pack.rows.length)), size);
+      this.optimizer.record(0);
     });
     this.#compiled = true;
   }
