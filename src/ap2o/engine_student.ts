@@ -16,7 +16,7 @@ import type { ReferenceStore } from "../train/references.ts";
 import { Trainer, type TrainingPair, type TrainOptions } from "../train/trainer.ts";
 import type { RunConfig } from "./config.ts";
 import { type DiffUnit, focalMask, markedPlaces } from "./focal_diff.ts";
-import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
+import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentFacts, StudentMemory, Written } from "./student.ts";
 
 /** Most answers in the making at once. How many they are changes the speed, never an answer. */
 const BATCH = 64;
@@ -68,6 +68,8 @@ export class EngineStudent implements Student {
     this.#memory = engine.memory ?? { budget: null, checkpoint: "all" };
     this.#adapter = adapter;
     this.#continued = continued;
+    const { counters } = engine.gpu;
+    counters.peakBytes = counters.bytes; // what loading took, or a run before this one, is none of this one's
   }
 
   renderChat = (messages: { role: string; content: string }[]): string => chatPrompt(this.#engine.model.tokenizer, messages);
@@ -163,7 +165,7 @@ export class EngineStudent implements Student {
     if (this.#adapter) freeAdapter(this.#engine.gpu, this.#adapter);
   }
 
-  facts(): Record<string, unknown> {
+  facts(): StudentFacts {
     const { gpu, model, device } = this.#engine;
     const { vendor, architecture, description } = device;
     return {

@@ -4,7 +4,7 @@ import type { AdapterFile } from "../model/peft.ts";
 import type { ReferenceStore } from "../train/references.ts";
 import type { RunConfig } from "./config.ts";
 import { Patience } from "./patience.ts";
-import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentMemory, Written } from "./student.ts";
+import type { Ask, AskOptions, Differences, Lesson, LessonMetrics, Student, StudentFacts, StudentMemory, Written } from "./student.ts";
 
 export interface LastingOptions {
   /** Opens a student that has learned nothing, on a device of its own; what the one before held is given up. */
@@ -106,7 +106,7 @@ export class LastingStudent implements Student {
     this.#student.remember(memory);
   }
 
-  facts(): Record<string, unknown> {
+  facts(): StudentFacts {
     return this.#student.facts();
   }
 

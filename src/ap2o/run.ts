@@ -24,7 +24,16 @@ import { displacement, divergence, noLongerImproves, skippedInARow, skippedStep 
 import { type CodeflowYield, focalPairs, iterPref } from "./iterpref.ts";
 import { curriculumOf, hasReplay, quizSteps, totalSteps } from "./methods.ts";
 import { makeNotebook } from "./notebook.ts";
-import { emptyState, type Keeper, NO_KEEPER, type RunCheckpoint, type RunState, type StepState, sittingOf } from "./run_state.ts";
+import {
+  emptyState,
+  type Keeper,
+  NO_KEEPER,
+  type RunCheckpoint,
+  type RunFinding,
+  type RunState,
+  type StepState,
+  sittingOf,
+} from "./run_state.ts";
 import { type JudgedProblem, type Sitting, sit } from "./sit.ts";
 import type { Lesson, Student } from "./student.ts";
 
@@ -194,7 +203,7 @@ export class Run {
           `The exam has ${answers.length} answers to ${taskId}, and the run wants ${config.exam_n}: extend it (errata exam -n ${config.exam_n}), or set exam_n.`,
         );
       }
-      await this.#keeper.note({ type: "answers", sitting: "exam", problem, answers, flops: 0, seconds: this.#state.seconds });
+      await this.#note({ type: "answers", sitting: "exam", problem, answers, flops: 0 });
       known.push(answers);
     }
   }
@@ -216,8 +225,7 @@ export class Run {
     const { student, judge, now } = this.#inputs;
     const { seconds } = this.#state;
     const state = sittingOf(this.#state, name);
-    const keep = ({ problem, answers, flops }: JudgedProblem) =>
-      this.#keeper.note({ type: "answers", sitting: name, problem, answers, flops, seconds });
+    const keep = ({ problem, answers, flops }: JudgedProblem) => this.#note({ type: "answers", sitting: name, problem, answers, flops });
     let since = now();
     const count = () => (seconds[stage()] += (now() - since) / 1000);
     for await (const event of sit(student, judge, sitting, now, { state, keep })) {
@@ -342,7 +350,7 @@ export class Run {
     seconds.correction += took;
     seconds.firstStep ??= exam + analysis + evaluation + quiz + correction + took;
     steps.splice(this.#steps, Number.POSITIVE_INFINITY, known);
-    await this.#keeper.note({ type: "step", ...known, seconds });
+    await this.#note({ type: "step", ...known });
     return known;
   }
 
@@ -491,14 +499,21 @@ export class Run {
     if (failed > 0) yield { type: "warning", message: `${failed} answers could not be judged (the sandbox failed) and are left out.` };
   }
 
+  /** Keeps an entry with what was spent until then. */
+  #note(entry: RunFinding): Promise<void> {
+    const state = this.#state;
+    state.memoryPeak = Math.max(state.memoryPeak, this.#inputs.student.facts().memoryPeak);
+    return this.#keeper.note({ ...entry, seconds: state.seconds, memoryPeak: state.memoryPeak });
+  }
+
   /** What is known of references, and where what comes is kept. */
   #references(): ReferenceStore {
-    const { references, seconds } = this.#state;
+    const { references } = this.#state;
     return {
       get: (key) => references.get(key),
       keep: async (key, logps) => {
         references.set(key, logps);
-        await this.#keeper.note({ type: "reference", key, ...writeLogps(logps), seconds });
+        await this.#note({ type: "reference", key, ...writeLogps(logps) });
       },
     };
   }
@@ -514,6 +529,7 @@ export class Run {
   #record(): Record<string, unknown> {
     const { preset, config, problemsChecksum, student } = this.#inputs;
     const flopsByStage = this.#flopsByStage();
+    const facts = student.facts();
     return {
       method: config.method,
       preset,
@@ -521,7 +537,8 @@ export class Run {
       split_seed: config.split_seed,
       config,
       ...(problemsChecksum !== undefined && { problems: problemsChecksum }),
-      ...student.facts(),
+      ...facts,
+      memoryPeak: Math.max(this.#state.memoryPeak, facts.memoryPeak),
       flops: Object.values(flopsByStage).reduce((sum, flops) => sum + flops, 0),
       flopsByStage,
       exam: this.#exam,

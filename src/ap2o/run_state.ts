@@ -43,14 +43,23 @@ export interface RunState {
   /** What the model without its adapter gives to the answers of pairs, by a key that names all that it depends on. */
   readonly references: Map<string, CompletionLogps>;
   seconds: Seconds;
+  /** Most bytes that were in use on the GPU, in whichever process: its counters begin anew with each. */
+  memoryPeak: number;
 }
 
 /** What is added to the state, as it becomes known. */
-export type RunEntry = { seconds: Seconds } & (
+export type RunEntry = Spent & RunFinding;
+
+/** What had been spent by then. The first versions' entries lack the peak. */
+interface Spent {
+  seconds: Seconds;
+  memoryPeak?: number;
+}
+
+export type RunFinding =
   | { type: "answers"; sitting: string; problem: number; answers: Answer[]; flops: number }
   | ({ type: "reference"; key: string } & WrittenLogps)
-  | ({ type: "step" } & StepState)
-);
+  | ({ type: "step" } & StepState);
 
 /** The student after a step, and the best weights that earlier quizzes found. */
 export interface RunCheckpoint {
@@ -79,6 +88,7 @@ export function emptyState(): RunState {
     steps: [],
     references: new Map(),
     seconds: { exam: 0, analysis: 0, correction: 0, quiz: 0, evaluation: 0, firstStep: null },
+    memoryPeak: 0,
   };
 }
 
@@ -111,5 +121,6 @@ export function applyEntry(state: RunState, entry: RunEntry): boolean {
     state.steps.splice(at, Number.POSITIVE_INFINITY, { metrics, tokens, flops, referenceFlops });
   }
   state.seconds = entry.seconds;
+  state.memoryPeak = Math.max(state.memoryPeak, entry.memoryPeak ?? 0);
   return true;
 }

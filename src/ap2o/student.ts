@@ -69,6 +69,12 @@ export interface LessonWork {
   readonly referenceFlops: readonly number[];
 }
 
+/** What run.json says of model, adapter, kernels and memory. */
+export interface StudentFacts extends Record<string, unknown> {
+  /** Most bytes that were in use on its GPU. */
+  readonly memoryPeak: number;
+}
+
 export interface Student {
   readonly renderChat: RenderChat;
   /** Before a sitting, whether or not any of it is still to be written: plans memory for it. */
@@ -90,6 +96,5 @@ export interface Student {
   /** Once the lessons have begun: everything there is to remember, and back to it. */
   memory(): Promise<StudentMemory>;
   remember(memory: StudentMemory): void;
-  /** What run.json says of model, adapter, kernels and memory. */
-  facts(): Record<string, unknown>;
+  facts(): StudentFacts;
 }

@@ -81,6 +81,8 @@ const SecondsSchema = v.object({
   firstStep: v.nullable(number),
 });
 
+const spent = { seconds: SecondsSchema, memoryPeak: v.exactOptional(number) };
+
 const EntrySchema = v.variant("type", [
   v.object({
     type: v.literal("answers"),
@@ -88,16 +90,16 @@ const EntrySchema = v.variant("type", [
     problem: index,
     answers: v.array(AnswerSchema),
     flops: number,
-    seconds: SecondsSchema,
+    ...spent,
   }),
-  v.object({ type: v.literal("reference"), key: text, chosen: base64, rejected: base64, seconds: SecondsSchema }),
+  v.object({ type: v.literal("reference"), key: text, chosen: base64, rejected: base64, ...spent }),
   v.object({
     type: v.literal("step"),
     metrics: MetricsSchema,
     tokens: number,
     flops: number,
     referenceFlops: number,
-    seconds: SecondsSchema,
+    ...spent,
   }),
 ]);
 

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { newStudent } from "../../src/ap2o/engine_student.ts";
 import { configOf } from "../../src/ap2o/presets.ts";
-import type { Student } from "../../src/ap2o/student.ts";
+import type { Student, StudentFacts, StudentMemory } from "../../src/ap2o/student.ts";
 import { freeModel, loadModel } from "../../src/model/model.ts";
 import { memoryReferences } from "../../src/train/references.ts";
 import { modelFiles } from "../golden/golden.ts";
@@ -59,7 +59,7 @@ gpuTest("its facts name the model and plan the memory that it takes", (bench) =>
   withStudent(bench, async (student) => {
     student.prepare([lesson.prompt], 12);
     await texts(student, true);
-    const facts = student.facts() as { model: { id: string }; memoryPlan: Record<string, number> };
+    const facts = student.facts() as StudentFacts & { model: { id: string }; memoryPlan: Record<string, number> };
     expect(facts.model).toMatchObject({ id: "tiny-qwen2" });
     expect(Object.keys(facts.memoryPlan)).toEqual(["weights", "lora", "optimizer", "activations", "cache", "scratch", "total"]);
     expect(Object.values(facts.memoryPlan).every((bytes) => bytes > 0)).toBe(true);
@@ -106,3 +106,23 @@ gpuTest("what differs in a pair is marked on the tokens that are trained on, and
     expect(masked["logps/chosen"]).toBe(whole["logps/chosen"]);
   }),
 );
+
+gpuTest("a student who goes on takes as much memory as the one before did: their peaks together are that of one", async (bench) => {
+  const long = { ...lesson, chosen: lesson.chosen.repeat(80) }; // its workspace is larger than the least
+  const story = async (memory: StudentMemory | null) => {
+    let told = { memory, learned: 0, written: 0 };
+    await withStudent(bench, async (student) => {
+      student.begin(config, 4, memoryReferences());
+      if (memory) student.remember(memory);
+      else await student.learn([long]);
+      const learned = student.facts().memoryPeak;
+      await texts(student, true);
+      told = { memory: await student.memory(), learned, written: student.facts().memoryPeak };
+    });
+    return told;
+  };
+  const one = await story(null);
+  const other = await story(one.memory);
+  expect(one.written).toBeGreaterThan(one.learned);
+  expect([other.learned, other.written]).toEqual([one.learned, one.written]);
+});

@@ -1,7 +1,7 @@
 // A student and a judge without a GPU and without Python: the student's skill is one number, its answers say how they fail.
 import type { RunConfig } from "../../src/ap2o/config.ts";
 import { configOf } from "../../src/ap2o/presets.ts";
-import type { Ask, AskOptions, Lesson, Student, StudentMemory, Written } from "../../src/ap2o/student.ts";
+import type { Ask, AskOptions, Lesson, Student, StudentFacts, StudentMemory, Written } from "../../src/ap2o/student.ts";
 import type { Judge, JudgeRequest, Verdict } from "../../src/python/judge.ts";
 import { integer, uniform } from "../../src/random.ts";
 import type { Problem, Split } from "../../src/tasks/problem.ts";
@@ -39,6 +39,10 @@ export class FakeStudent implements Student {
   /** How many problems' answers are written before the first one is handed over in reverse. */
   readonly batch: number;
 
+  #peak = 0;
+  /** What optimiser and workspace take once lessons were learned. */
+  #training = 0;
+
   constructor({ skill = 0.5, gain = () => 0.02, batch = 5 }: { skill?: number; gain?: (step: number) => number; batch?: number } = {}) {
     this.skill = skill;
     this.gain = gain;
@@ -53,6 +57,7 @@ export class FakeStudent implements Student {
 
   async *write(questions: readonly Ask[], { trained, seed }: AskOptions): AsyncGenerator<Written> {
     const skill = trained ? this.skill : 0.5;
+    if (questions.length > 0) this.#use(1000 + questions.length); // as activations and a cache take it
     for (let from = 0; from < questions.length; from += this.batch) {
       const indices = questions.slice(from, from + this.batch).map((_, i) => from + i);
       for (const index of indices.reverse()) {
@@ -85,6 +90,8 @@ export class FakeStudent implements Student {
 
   async learn(batch: readonly Lesson[]) {
     this.lessons.push([...batch]);
+    this.#training = 500;
+    this.#use(0);
     this.skill = Math.fround(this.skill + this.gain(this.lessons.length)); // as weights are kept
     const tokens = batch.length * 10;
     this.tokens += tokens;
@@ -116,11 +123,16 @@ export class FakeStudent implements Student {
   remember({ weights, counters }: StudentMemory): void {
     this.recall(weights);
     this.lessons.length = counters.steps;
+    if (counters.steps > 0) this.#training = 500;
     this.tokens = counters.tokens;
   }
 
-  facts(): Record<string, unknown> {
-    return { model: { id: "fake" } };
+  #use(bytes: number): void {
+    this.#peak = Math.max(this.#peak, bytes + this.#training);
+  }
+
+  facts(): StudentFacts {
+    return { model: { id: "fake" }, memoryPeak: this.#peak };
   }
 }
 

@@ -44,7 +44,8 @@ async function process(
   const run = new Run({ ...inputs, ...(past && { past }) });
   const files: Files = {};
   for await (const event of run.events()) for (const { file, text } of appendsOf(event)) files[file] = (files[file] ?? "") + text;
-  const { best, last } = await run.kept();
+  const { best, last, run: record } = await run.kept();
+  files["run.json"] = JSON.stringify(record, null, 2);
   files.best = String(best.tensors.get("skill")!.data[0]);
   files.last = String(last.tensors.get("skill")!.data[0]);
   return withoutTimes(files);
