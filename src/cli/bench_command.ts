@@ -16,7 +16,7 @@ import type { Command } from "./command.ts";
 import { choiceFlag, listFlag, numberFlag, readNumber, switchFlag, type Values } from "./flags.ts";
 import { folderFiles } from "./folder.ts";
 import { openJaxPeer } from "./jax_peer.ts";
-import { chosenTiles, openGpu } from "./open.ts";
+import { openChosen, openGpu } from "./open.ts";
 import { DEMO_MODEL } from "./paths.ts";
 import type { Progress } from "./progress.ts";
 
@@ -89,10 +89,11 @@ export async function benchmark(
 
 /** Opens the device, with the kernels that the engine would take there, and measures what it can do at best. */
 export async function openMachine(progress: Progress): Promise<Machine> {
-  const { gpu: opened, adapter } = await openGpu();
-  const gpu = new Recorder(opened.device);
-  progress.show("choosing kernels");
-  gpu.tiles = await chosenTiles(gpu, adapter);
+  const open = async () => {
+    const { gpu, adapter } = await openGpu();
+    return { gpu: new Recorder(gpu.device), adapter };
+  };
+  const { gpu, adapter } = await openChosen(open, progress);
   progress.show("the adapter's own rates");
   return { gpu, adapter, roofline: await measureRoofline(gpu) };
 }

@@ -4,16 +4,15 @@ import { createHash } from "node:crypto";
 import { findChromium, softwareDriver } from "../../scripts/find_chromium.mjs";
 import type { Engine } from "../ap2o/engine_student.ts";
 import { Patience } from "../ap2o/patience.ts";
-import { type AdapterInfo, openDevice } from "../gpu/device.ts";
+import { openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
-import type { TileChoices } from "../gpu/tiles.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { CHECKPOINTS } from "../model/activations.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { type Adapter, adapterFromFile } from "../model/lora.ts";
 import { loadModel, type Model } from "../model/model.ts";
 import { type AdapterFile, readAdapter } from "../model/peft.ts";
-import { tunedTiles, tuningKey } from "../model/tuner.ts";
+import { type Opened, openTuned } from "../model/tuner.ts";
 import { WEIGHT_DTYPES } from "../model/weight_plan.ts";
 import { openWeights } from "../model/weights.ts";
 import type { Judge } from "../python/judge.ts";
@@ -87,7 +86,8 @@ export function patienceOf(progress: Progress, kept: () => string): Patience {
 export async function openOnce(values: ModelValues, progress: Progress, plan: Plan = async () => ({})): Promise<Engine> {
   const files = await openModelFiles(values.model, values["hub-url"], progress);
   const recorded = values.kernels === null ? null : recordedTiles(callerPath(values.kernels));
-  const { gpu, adapter } = await openGpu();
+  const { gpu, adapter } = recorded ? await openGpu() : await openChosen(openGpu, progress);
+  if (recorded) gpu.tiles = recorded;
   const onProgress = (done: number, total: number) => progress.show(`loading ${files.id}: ${done} of ${total} tensors`);
   const memory = { budget: values["memory-budget"] === null ? null : values["memory-budget"] * 1e9, checkpoint: values.checkpoint };
   const check = async (model: Pick<Model, "id" | "config" | "tokenizer">) => {
@@ -97,8 +97,6 @@ export async function openOnce(values: ModelValues, progress: Progress, plan: Pl
     if (complaint !== null) throw new InputError(complaint);
   };
   try {
-    progress.show("choosing kernels");
-    gpu.tiles = recorded ?? (await chosenTiles(gpu, adapter));
     const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress, check });
     progress.say(
       `${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`,
@@ -116,13 +114,15 @@ export async function modelIdentity(values: ModelValues, progress: Progress): Pr
   return { id: files.id, dtype: values.dtype, sha256: await (await openWeights(files)).sha256() };
 }
 
-/** Kernels measured once on this machine; the defaults where the adapter is the processor: compiling the candidates costs it seconds. */
-export async function chosenTiles(gpu: Gpu, adapter: AdapterInfo): Promise<TileChoices> {
-  return gpu.software ? {} : tunedTiles(gpu, tuningKey(adapter, `node ${process.version}`), tileCache());
+/** A device with the kernels that were measured once on this machine. */
+export function openChosen<T extends Opened>(open: () => Promise<T>, progress: Progress): Promise<T> {
+  progress.show("choosing kernels");
+  const told = (message: string) => progress.say(`warning: ${message}`);
+  return openTuned(open, { runtime: `node ${process.version}`, store: tileCache(), told });
 }
 
 /** Opens the device. Throws an InputError where there is none. */
-export async function openGpu(): Promise<{ gpu: Gpu; adapter: AdapterInfo }> {
+export async function openGpu(): Promise<Opened> {
   offerSoftwareDriver();
   const { device, adapter } = await openDevice().catch((error: unknown) => {
     throw new InputError(messageOf(error));

@@ -4,7 +4,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { AdapterInfo } from "../gpu/device.ts";
-import type { Gpu } from "../gpu/gpu.ts";
+import { type Gpu, GpuFailure } from "../gpu/gpu.ts";
 import { shaders } from "../gpu/shaders.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { candidateTiles, classOf, PRODUCTS, type Product, TILES, type Tile, type TileChoices } from "../gpu/tiles.ts";
@@ -33,8 +33,38 @@ export function tuningKey({ vendor, architecture, description }: AdapterInfo, ru
   return [vendor, architecture, description, runtime, kernels].join("|");
 }
 
+/** A device that was opened. */
+export interface Opened {
+  readonly gpu: Gpu;
+  readonly adapter: AdapterInfo;
+}
+
+/**
+ * Opens a device and gives it the tiles that are fastest there; on a processor the defaults, since compiling the candidates costs it seconds.
+ * Where the GPU fails over a candidate, another device gets the defaults, and nothing is stored.
+ * @param told gets a sentence about that
+ */
+export async function openTuned<T extends Opened>(
+  open: () => Promise<T>,
+  { runtime, store, told }: { runtime: string; store: TileStore; told: (message: string) => void },
+  options: MeasureOptions = {},
+): Promise<T> {
+  const opened = await open();
+  const { gpu, adapter } = opened;
+  if (gpu.software) return opened;
+  try {
+    gpu.tiles = await tunedTiles(gpu, tuningKey(adapter, runtime), store, options);
+    return opened;
+  } catch (error) {
+    gpu.destroy();
+    if (!(error instanceof GpuFailure)) throw error;
+    told(`The GPU failed while kernels were tried on it, so it takes the usual ones: ${error.message}`);
+    return open();
+  }
+}
+
 /** The stored choices, or measured ones, which are then stored. */
-export async function tunedTiles(gpu: Gpu, key: string, store: TileStore, options: MeasureOptions = {}): Promise<TileChoices> {
+export async function tunedTiles(gpu: Gpu, key: string, store: TileStore, options: MeasureOptions): Promise<TileChoices> {
   const stored = readTiles(await store.read(key));
   if (stored) return stored;
   const tiles = await measureTiles(gpu, options);

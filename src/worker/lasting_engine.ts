@@ -1,15 +1,15 @@
 // The device and the model on it, for as long as the page lives. A device that is lost is replaced by another one with the same model: at
 // once where nothing goes on, else by whoever has work on it. There is never more than one opening at a time: all wait for the same.
 import type { Engine } from "../ap2o/engine_student.ts";
-import { LossLimit, MAX_LOSSES } from "../ap2o/loss_limit.ts";
+import { Patience } from "../ap2o/patience.ts";
 import { PRESETS } from "../ap2o/presets.ts";
 import { type AdapterInfo, openDevice } from "../gpu/device.ts";
-import { Gpu, GpuFailure, NotFinite } from "../gpu/gpu.ts";
+import { Gpu, GpuFailure } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { readConfig } from "../model/config.ts";
 import { type ModelFiles, readJson } from "../model/files.ts";
 import { freeModel, loadModel, type Model } from "../model/model.ts";
-import { tunedTiles, tuningKey } from "../model/tuner.ts";
+import { type Opened, openTuned } from "../model/tuner.ts";
 import { tileStore } from "../storage/tile_store.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
 import { planMemory } from "../train/memory_plan.ts";
@@ -49,7 +49,7 @@ export class LastingEngine {
   #opening: Promise<Engine> | null = null;
   /** How many pieces of work go on that see to a loss themselves. */
   #holders = 0;
-  readonly #losses = new LossLimit();
+  readonly #patience = new Patience({ kept: () => "nothing is lost", told: () => {}, now });
 
   constructor(send: (event: Event) => void, sources: ModelSources) {
     this.#send = send;
@@ -68,14 +68,10 @@ export class LastingEngine {
   async open(base: string, power: GPUPowerPreference): Promise<void> {
     this.#base = base;
     this.#power = power;
-    for (;;) {
-      try {
-        await this.#share(() => this.#openOne());
-        return;
-      } catch (error) {
-        this.#count(error);
-      }
-    }
+    await this.#patience.insist(
+      () => this.#share(() => this.#openOne()),
+      async () => {},
+    );
   }
 
   /**
@@ -91,20 +87,15 @@ export class LastingEngine {
 
   /**
    * Does it on the engine; where the GPU fails, again on another one.
-   * @throws GpuFailure where it fails again and again, or gives no numbers
+   * @throws InputError with advice where it fails too often
    */
   use<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
     return this.hold(async () => {
       let engine = await this.another();
-      for (let tries = 1; ; tries++) {
-        try {
-          return await work(engine);
-        } catch (error) {
-          this.#count(error);
-          if (tries === MAX_LOSSES || error instanceof NotFinite) throw error;
-          engine = await this.another(engine);
-        }
-      }
+      const recover = async () => {
+        engine = await this.another(engine);
+      };
+      return this.#patience.insist(() => work(engine), recover);
     });
   }
 
@@ -153,17 +144,14 @@ export class LastingEngine {
   async #openOne(): Promise<Engine> {
     const before = this.#engine;
     before?.gpu.destroy();
-    const { device, adapter } = await openDevice(this.#power);
-    const gpu = new Gpu(device);
+    const { gpu, adapter } = before ? await this.#openDevice() : await this.#openTuned();
     let gone = false;
-    device.lost.then(() => {
+    gpu.device.lost.then(() => {
       gone = true;
       this.#lose(gpu);
     });
     try {
-      this.#send({ type: "device", device: adapter });
       if (before) gpu.tiles = before.gpu.tiles; // the same kernels as before
-      if (!before && !gpu.software) await this.#chooseKernels(gpu, adapter); // a processor takes the defaults: compiling the candidates costs it seconds
       const engine = await this.#load(gpu, adapter, this.#wanted);
       if (gone) throw new GpuFailure("the GPU device was lost while the model was loaded");
       this.#engine = engine;
@@ -175,11 +163,23 @@ export class LastingEngine {
     }
   }
 
-  async #chooseKernels(gpu: Gpu, adapter: AdapterInfo): Promise<void> {
-    const label = "Choosing kernels for this GPU";
-    this.#send({ type: "progress", label, done: 0, total: 1 });
-    gpu.tiles = await tunedTiles(gpu, tuningKey(adapter, navigator.userAgent), tileStore());
-    this.#send({ type: "progress", label, done: 1, total: 1 });
+  async #openDevice(): Promise<Opened> {
+    const { device, adapter } = await openDevice(this.#power);
+    this.#send({ type: "device", device: adapter });
+    return { gpu: new Gpu(device), adapter };
+  }
+
+  async #openTuned(): Promise<Opened> {
+    const tell = (done: number) => this.#send({ type: "progress", label: "Choosing kernels for this GPU", done, total: 1 });
+    const open = async () => {
+      const opened = await this.#openDevice();
+      if (!opened.gpu.software) tell(0);
+      return opened;
+    };
+    const told = (message: string) => this.#send({ type: "warning", message });
+    const opened = await openTuned(open, { runtime: navigator.userAgent, store: tileStore(), told });
+    if (!opened.gpu.software) tell(1);
+    return opened;
   }
 
   /** A loaded model that was checked; a device that was lost meanwhile fails either. */
@@ -218,15 +218,6 @@ export class LastingEngine {
     this.#send({ type: "planned", plan: { ...plan } });
   }
 
-  /** Counts a failure of the GPU; throws where it was none, or one too many. */
-  #count(error: unknown): void {
-    if (!(error instanceof GpuFailure)) throw error;
-    if (!this.#losses.reachedAt(now())) return;
-    throw new InputError(
-      `The GPU was lost ${MAX_LOSSES} times within a minute: close what else uses it, then try again or reload the page (${error.message}).`,
-    );
-  }
-
   #lose(gpu: Gpu): void {
     if (this.#engine?.gpu !== gpu || this.#opening) return; // given up, or about to be
     this.#lost = true;
@@ -240,8 +231,9 @@ export class LastingEngine {
   /** A device that is lost while nothing goes on is replaced at once. */
   async #openIdle(): Promise<void> {
     try {
-      this.#count(new GpuFailure("while nothing went on"));
-      await this.another();
+      const lost = new GpuFailure("it was lost while nothing went on");
+      await this.#patience.recover(lost, async () => void (await this.another()));
+      this.#patience.worked();
     } catch (error) {
       this.#send({ type: "failed", id: null, message: messageOf(error) });
     }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
 import { allTiles, classOf, TILES } from "../../src/gpu/tiles.ts";
-import { measureTiles, readTiles, trustedTiles, tunedTiles, tuningKey } from "../../src/model/tuner.ts";
+import { measureTiles, openTuned, readTiles, trustedTiles, tunedTiles, tuningKey } from "../../src/model/tuner.ts";
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -49,7 +49,7 @@ test("stored choices are taken as they are; what is no choice is measured anew a
   const store = new Map([[key, '{"linear 65+ rows":"8x4"}']]);
   const files = { read: async (k: string) => store.get(k) ?? null, write: async (k: string, text: string) => void store.set(k, text) };
   const before = gpu.counters.dispatches;
-  expect(await tunedTiles(gpu, key, files)).toEqual({ "linear 65+ rows": "8x4" });
+  expect(await tunedTiles(gpu, key, files, {})).toEqual({ "linear 65+ rows": "8x4" });
   expect(gpu.counters.dispatches).toBe(before);
   const few = { C: 96, F: 160, rowCounts: [64] };
   for (const text of ['{"linear 65+ rows":"9x9"}', "no JSON", "null"]) {
@@ -59,6 +59,48 @@ test("stored choices are taken as they are; what is no choice is measured anew a
     expect(readTiles(store.get(key)!)).toEqual(measured);
   }
 });
+
+/** Opens devices that pass for graphics cards; the first is given to `spoil`. */
+function spoilt(spoil: (gpu: Gpu) => void) {
+  const opened: Gpu[] = [];
+  const open = async () => {
+    const { device, adapter } = await openDevice();
+    const one = new Gpu(device);
+    Object.defineProperty(one, "software", { value: false });
+    if (opened.length === 0) spoil(one);
+    opened.push(one);
+    return { gpu: one, adapter };
+  };
+  return { opened, open };
+}
+
+for (const [what, spoil, reason] of [
+  ["a device that is lost", (one: Gpu) => one.device.destroy(), "the GPU device was lost"],
+  [
+    "a candidate that does not compile",
+    (one: Gpu) => {
+      const run = one.run.bind(one);
+      one.run = (name, inputs, outputs, dispatch) =>
+        run(name, inputs, outputs, name === "linear_tiled" ? { ...dispatch, constants: { NONE: 1 } } : dispatch);
+    },
+    "the kernel linear_tiled cannot be made",
+  ],
+] as const) {
+  test(`${what} while kernels are tried: another device with the defaults, nothing stored, one sentence`, async () => {
+    const { opened, open } = spoilt(spoil);
+    const stored: string[] = [];
+    const said: string[] = [];
+    const store = { read: async () => null, write: async (key: string) => void stored.push(key) };
+    const few = { C: 96, F: 160, rowCounts: [64] };
+    const tuned = await openTuned(open, { runtime: "test", store, told: (message) => said.push(message) }, few);
+    expect([opened.length, tuned.gpu === opened[1], stored]).toEqual([2, true, []]);
+    expect(tuned.gpu.tiles).toEqual(new Gpu(tuned.gpu.device).tiles);
+    expect(said).toEqual([expect.stringContaining("The GPU failed while kernels were tried on it, so it takes the usual ones: ")]);
+    expect(said[0]).toContain(reason);
+    expect([...(await tuned.gpu.read(tuned.gpu.upload("x", [1], Float32Array.of(7))))]).toEqual([7]);
+    tuned.gpu.destroy();
+  });
+}
 
 test("the GPU takes the choices and tells what it took", () => {
   const shape = { product: "linear", rows: 100, columns: 200, inner: 300 } as const;
