@@ -138,7 +138,7 @@ export const part: Part = {
       faults("lasting_student.test.ts", { FAULT_POINTS: DEVICE_LOSSES }, say),
     ),
     step("numbers", "NaN in 20 computed tensors and 20 weights", ({ say }) => faults("first_bad.test.ts", { FAULT_POINTS: 20 }, say)),
-    step("files", "80,000 broken files", ({ say }) => faults("untrusted_files.test.ts", { FAULT_FILES: 10_000 }, say)),
+    step("files", "120,000 broken files", ({ say }) => faults("untrusted_files.test.ts", { FAULT_FILES: 10_000 }, say)),
     step("overhead", "What keeping a run safe costs", overhead),
     step("soak", "A page that runs for long", soak),
   ],
