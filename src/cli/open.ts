@@ -12,7 +12,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { type Adapter, adapterFromFile } from "../model/lora.ts";
 import { loadModel, type Model } from "../model/model.ts";
 import { type AdapterFile, readAdapter } from "../model/peft.ts";
-import { type Opened, openTuned } from "../model/tuner.ts";
+import { type Opened, openTuned, tunedTiles, tuningKey } from "../model/tuner.ts";
 import { WEIGHT_DTYPES } from "../model/weight_plan.ts";
 import { openWeights } from "../model/weights.ts";
 import type { Judge } from "../python/judge.ts";
@@ -117,8 +117,8 @@ export async function modelIdentity(values: ModelValues, progress: Progress): Pr
 /** A device with the kernels that were measured once on this machine. */
 export function openChosen<T extends Opened>(open: () => Promise<T>, progress: Progress): Promise<T> {
   progress.show("choosing kernels");
-  const told = (message: string) => progress.say(`warning: ${message}`);
-  return openTuned(open, { runtime: `node ${process.version}`, store: tileCache(), told });
+  const tune = ({ gpu, adapter }: Opened) => tunedTiles(gpu, tuningKey(adapter, `node ${process.version}`), tileCache());
+  return openTuned(open, tune, (message) => progress.say(`warning: ${message}`));
 }
 
 /** Opens the device. Throws an InputError where there is none. */

@@ -40,20 +40,20 @@ export interface Opened {
 }
 
 /**
- * Opens a device and gives it the tiles that are fastest there; on a processor the defaults, since compiling the candidates costs it seconds.
- * Where the GPU fails over a candidate, another device gets the defaults, and nothing is stored.
+ * Opens a device and gives it the tiles that `tune` finds for it; on a processor the defaults, since compiling the candidates costs it
+ * seconds. Where the GPU fails over a candidate, another device gets the defaults.
  * @param told gets a sentence about that
  */
 export async function openTuned<T extends Opened>(
   open: () => Promise<T>,
-  { runtime, store, told }: { runtime: string; store: TileStore; told: (message: string) => void },
-  options: MeasureOptions = {},
+  tune: (opened: T) => Promise<TileChoices>,
+  told: (message: string) => void,
 ): Promise<T> {
   const opened = await open();
-  const { gpu, adapter } = opened;
+  const { gpu } = opened;
   if (gpu.software) return opened;
   try {
-    gpu.tiles = await tunedTiles(gpu, tuningKey(adapter, runtime), store, options);
+    gpu.tiles = await tune(opened);
     return opened;
   } catch (error) {
     gpu.destroy();
@@ -64,7 +64,7 @@ export async function openTuned<T extends Opened>(
 }
 
 /** The stored choices, or measured ones, which are then stored. */
-export async function tunedTiles(gpu: Gpu, key: string, store: TileStore, options: MeasureOptions): Promise<TileChoices> {
+export async function tunedTiles(gpu: Gpu, key: string, store: TileStore, options: MeasureOptions = {}): Promise<TileChoices> {
   const stored = readTiles(await store.read(key));
   if (stored) return stored;
   const tiles = await measureTiles(gpu, options);

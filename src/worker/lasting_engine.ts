@@ -9,7 +9,7 @@ import { InputError, messageOf } from "../input_error.ts";
 import { readConfig } from "../model/config.ts";
 import { type ModelFiles, readJson } from "../model/files.ts";
 import { freeModel, loadModel, type Model } from "../model/model.ts";
-import { type Opened, openTuned } from "../model/tuner.ts";
+import { type Opened, openTuned, tunedTiles, tuningKey } from "../model/tuner.ts";
 import { tileStore } from "../storage/tile_store.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
 import { planMemory } from "../train/memory_plan.ts";
@@ -169,17 +169,19 @@ export class LastingEngine {
     return { gpu: new Gpu(device), adapter };
   }
 
-  async #openTuned(): Promise<Opened> {
-    const tell = (done: number) => this.#send({ type: "progress", label: "Choosing kernels for this GPU", done, total: 1 });
-    const open = async () => {
-      const opened = await this.#openDevice();
-      if (!opened.gpu.software) tell(0);
-      return opened;
+  #openTuned(): Promise<Opened> {
+    const tune = async ({ gpu, adapter }: Opened) => {
+      const label = "Choosing kernels for this GPU";
+      this.#send({ type: "progress", label, done: 0, total: 1 });
+      const tiles = await tunedTiles(gpu, tuningKey(adapter, navigator.userAgent), tileStore());
+      this.#send({ type: "progress", label, done: 1, total: 1 });
+      return tiles;
     };
-    const told = (message: string) => this.#send({ type: "warning", message });
-    const opened = await openTuned(open, { runtime: navigator.userAgent, store: tileStore(), told });
-    if (!opened.gpu.software) tell(1);
-    return opened;
+    return openTuned(
+      () => this.#openDevice(),
+      tune,
+      (message) => this.#send({ type: "warning", message }),
+    );
   }
 
   /** A loaded model that was checked; a device that was lost meanwhile fails either. */

@@ -49,7 +49,7 @@ test("stored choices are taken as they are; what is no choice is measured anew a
   const store = new Map([[key, '{"linear 65+ rows":"8x4"}']]);
   const files = { read: async (k: string) => store.get(k) ?? null, write: async (k: string, text: string) => void store.set(k, text) };
   const before = gpu.counters.dispatches;
-  expect(await tunedTiles(gpu, key, files, {})).toEqual({ "linear 65+ rows": "8x4" });
+  expect(await tunedTiles(gpu, key, files)).toEqual({ "linear 65+ rows": "8x4" });
   expect(gpu.counters.dispatches).toBe(before);
   const few = { C: 96, F: 160, rowCounts: [64] };
   for (const text of ['{"linear 65+ rows":"9x9"}', "no JSON", "null"]) {
@@ -91,8 +91,11 @@ for (const [what, spoil, reason] of [
     const stored: string[] = [];
     const said: string[] = [];
     const store = { read: async () => null, write: async (key: string) => void stored.push(key) };
-    const few = { C: 96, F: 160, rowCounts: [64] };
-    const tuned = await openTuned(open, { runtime: "test", store, told: (message) => said.push(message) }, few);
+    const tuned = await openTuned(
+      open,
+      (first) => tunedTiles(first.gpu, tuningKey(first.adapter, "test"), store, { C: 96, F: 160, rowCounts: [64] }),
+      (message) => said.push(message),
+    );
     expect([opened.length, tuned.gpu === opened[1], stored]).toEqual([2, true, []]);
     expect(tuned.gpu.tiles).toEqual(new Gpu(tuned.gpu.device).tiles);
     expect(said).toEqual([expect.stringContaining("The GPU failed while kernels were tried on it, so it takes the usual ones: ")]);
