@@ -8,7 +8,7 @@ import { configOf, PRESETS, readSetting } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
 import type { AdapterInfo } from "../gpu/device.ts";
-import { type Counters, GpuFailure, NotFinite } from "../gpu/gpu.ts";
+import { type Counters, GpuFailure } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { bytesFiles } from "../model/files.ts";
 import { type AdapterFile, readAdapter, writeAdapter } from "../model/peft.ts";
@@ -455,10 +455,8 @@ async function fetchProblems(url: URL): Promise<Uint8Array> {
 }
 
 function sentenceOf(error: unknown): string {
-  if (!(error instanceof GpuFailure)) return messageOf(error);
-  return error instanceof NotFinite
-    ? `${error.message}: the model's files or the GPU's driver are at fault; take another dtype, model or GPU.`
-    : `The GPU failed (${error.message}): try again; where it fails again, close what else uses it.`;
+  const failed = error instanceof GpuFailure;
+  return failed ? `The GPU failed (${error.message}): try again; where it fails again, close what else uses it.` : messageOf(error);
 }
 
 /** Whether this tab or another holds the lock. */

@@ -128,7 +128,7 @@ test("lost while the page opens: opened again; three times within a minute: advi
   machine.onCall = loseAt([1, 2, 3]);
   const page = await openDriver();
   const failure = await page.ask({ type: "open", base: "http://localhost/", power: "high-performance" });
-  expect(failure).toMatch(/^The GPU was lost 3 times within a minute: close what else uses it/);
+  expect(failure).toMatch(/^The GPU failed 3 times within a minute \(.*\): close what else uses it/);
   expect(machine.devices.length).toBe(3);
 });
 
