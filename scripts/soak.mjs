@@ -103,6 +103,11 @@ async function sample() {
   };
 }
 
+/** This browser's profile holds what the page stores in memory: kept runs would grow there. Runs in the page. */
+async function forgetRuns() {
+  await (await navigator.storage.getDirectory()).removeEntry("runs", { recursive: true });
+}
+
 const started = Date.now();
 const ended = () => ["finished", "failed"].includes(document.documentElement.dataset.state ?? "");
 /** At the end of every run: the same moment of each. @type {(Sample & { minutes: number })[]} */
@@ -113,6 +118,7 @@ while (Date.now() - started < minutes * 60_000) {
   if (state === "failed") throw new Error(`the page failed: ${(await page.getByRole("alert").allTextContents()).join(" ")}`);
   await page.waitForTimeout(2000); // its files are written once it has said so
   samples.push({ minutes: (Date.now() - started) / 60_000, ...(await sample()) });
+  await page.evaluate(forgetRuns);
   await page.getByRole("button", { name: /start/i }).first().click();
 }
 await opened.close();
