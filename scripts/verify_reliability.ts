@@ -124,6 +124,9 @@ export const part: Part = {
     step("processes", "Processes killed in the middle of a write", ({ say }) =>
       faults("killed_process.test.ts", { FAULT_KILLS: PROCESS_KILLS }, say),
     ),
+    step("messages", "The page's engine killed at each of its messages", ({ say }) =>
+      faults("killed_worker.test.ts", { FAULT_EVERY: 1 }, say),
+    ),
     step("kills", "Runs of the command line killed at random moments", () =>
       kills("kill_runs", KILLS, "SIGKILL of the process group at a random moment, up to five times before a run may end"),
     ),

@@ -12,6 +12,8 @@ export class MemoryFolder implements Folder {
   killAt = Number.POSITIVE_INFINITY;
   /** What it fails with. */
   failure = (): Error => new Killed(`killed at operation ${this.killAt}`);
+  /** Awaited before each operation: where it never ends, the process is stopped there. */
+  before = async (): Promise<void> => {};
   /** Share of its bytes that the killed operation still writes. */
   tornAt = 0.5;
 
@@ -23,19 +25,23 @@ export class MemoryFolder implements Folder {
   }
 
   async list(): Promise<StoredFile[]> {
+    await this.before();
     return [...this.files].map(([path, { length }]) => ({ path, bytes: length }));
   }
 
   async read(path: string): Promise<Uint8Array<ArrayBuffer> | null> {
+    await this.before();
     return this.files.get(path)?.slice() ?? null;
   }
 
   async write(path: string, bytes: Uint8Array): Promise<void> {
+    await this.before();
     this.#operate(() => this.files.set(`${path}.part`, bytes.slice(0, bytes.length * this.tornAt)));
     this.files.set(path, bytes.slice());
   }
 
   async openLog(path: string, keep: number): Promise<Log> {
+    await this.before();
     this.#operate(() => {});
     this.files.set(path, (this.files.get(path) ?? new Uint8Array()).slice(0, keep));
     const append = (bytes: Uint8Array) => {
@@ -47,6 +53,7 @@ export class MemoryFolder implements Folder {
     };
     return {
       append: async (bytes) => {
+        await this.before();
         this.#operate(() => append(bytes.subarray(0, bytes.length * this.tornAt)));
         append(bytes);
       },
@@ -56,6 +63,7 @@ export class MemoryFolder implements Folder {
   }
 
   async remove(path: string): Promise<void> {
+    await this.before();
     this.#operate(() => {});
     for (const file of [...this.files.keys()]) if (file === path || file.startsWith(`${path}/`)) this.files.delete(file);
   }
