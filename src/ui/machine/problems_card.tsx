@@ -32,11 +32,11 @@ function PromptChoice() {
 }
 
 /** A text of the page's settings, taken when it is left. */
-function Text({ name, example, value, take }: { name: string; example: string; value: string; take: (value: string) => void }) {
+function TextSetting({ name, example, value, take }: { name: string; example: string; value: string; take: (value: string) => void }) {
   const { busy } = useSession();
   return (
-    <label class="slider">
-      <span>{name}</span>
+    <label>
+      <span class="caption">{name}</span>
       <input
         type="text"
         placeholder={example}
@@ -53,16 +53,15 @@ function MoreSettings() {
   const session = useSession();
   const { set, taskIds } = session.config.value;
   return (
-    <details open={set !== "" || taskIds !== ""}>
+    <details class="more-settings" open={set !== "" || taskIds !== ""}>
       <summary>More settings of the next run</summary>
-      <Text name="Only the problems" example="3, 12, 767" value={taskIds} take={(text) => session.configure({ taskIds: text })} />
-      <Text
-        name="Settings"
+      <TextSetting name="Only these problems" example="3, 12, 767" value={taskIds} take={(text) => session.configure({ taskIds: text })} />
+      <TextSetting
+        name="Settings by their names in run.json's config, in place of the chosen size's"
         example="exam_n=8, steps=12, learning_rate=2e-4"
         value={set}
         take={(text) => session.configure({ set: text })}
       />
-      <p class="caption">Any setting by its name in run.json's config, in place of the chosen size's.</p>
     </details>
   );
 }
