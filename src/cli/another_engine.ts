@@ -2,6 +2,7 @@
 import type { Engine } from "../ap2o/engine_student.ts";
 import { LastingStudent } from "../ap2o/lasting_student.ts";
 import type { Student } from "../ap2o/student.ts";
+import { adapterName } from "../gpu/device.ts";
 import { GpuFailure } from "../gpu/gpu.ts";
 import { messageOf } from "../input_error.ts";
 import { type ModelValues, openOnce } from "./open.ts";
@@ -19,6 +20,8 @@ export async function anotherEngine(before: Engine, values: ModelValues, progres
   before.gpu.destroy();
   const engine = await openInTime(values, progress, PAUSES_MS);
   engine.gpu.tiles = tiles;
+  if (adapterName(engine.device) !== adapterName(before.device))
+    progress.say(`warning: the GPU is another one now (${adapterName(engine.device)}): from here on numbers may differ in the last digits`);
   return engine;
 }
 

@@ -8,6 +8,7 @@ import { METHODS } from "../ap2o/methods.ts";
 import { configOf, PRESET_NAMES, readSetting } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
+import { adapterName } from "../gpu/device.ts";
 import { InputError } from "../input_error.ts";
 import type { Model } from "../model/model.ts";
 import { writeAdapter } from "../model/peft.ts";
@@ -180,7 +181,7 @@ function headOf(preset: string, config: RunConfig, problems: string, { gpu, mode
     config,
     model: { id: model.id, dtype: model.dtype, sha256: model.sha256 },
     problems,
-    device: [device.vendor, device.architecture, device.description].join(" "),
+    device: adapterName(device),
     kernels: gpu.tiles,
     code: kernelsChecksum(),
   };

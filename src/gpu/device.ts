@@ -14,6 +14,9 @@ export interface AdapterInfo {
   features: string[];
 }
 
+/** What tells one adapter from another: on another one, numbers may differ in the last digits. */
+export const adapterName = ({ vendor, architecture, description }: AdapterInfo): string => [vendor, architecture, description].join(" ");
+
 const LIMITS = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",

@@ -7,7 +7,7 @@ import { LastingStudent } from "../ap2o/lasting_student.ts";
 import { configOf, PRESETS, readSetting } from "../ap2o/presets.ts";
 import { Run } from "../ap2o/run.ts";
 import { appendsOf } from "../ap2o/run_files.ts";
-import type { AdapterInfo } from "../gpu/device.ts";
+import { adapterName } from "../gpu/device.ts";
 import { type Counters, GpuFailure } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { bytesFiles } from "../model/files.ts";
@@ -208,7 +208,7 @@ export class EngineDriver {
         throw new InputError(`This run was begun with the model ${name} (${dtype}): load that one, then go on.`);
       }
       const config = checkConfig(stored.head.config);
-      const found = drifts(stored.head, { device: deviceName(device), code: kernelsChecksum() });
+      const found = drifts(stored.head, { device: adapterName(device), code: kernelsChecksum() });
       for (const message of [...stored.warnings, ...found]) this.#send({ type: "warning", message });
       gpu.tiles = readTiles(JSON.stringify(stored.head.kernels)) ?? gpu.tiles;
       const adapter = start && (await readAdapter(bytesFiles("start", start), model.config));
@@ -464,8 +464,6 @@ async function isTrainingElsewhere(): Promise<boolean> {
   return (await navigator.locks.query()).held?.some(({ name }) => name === RUN_LOCK) ?? false;
 }
 
-const deviceName = ({ vendor, architecture, description }: AdapterInfo): string => [vendor, architecture, description].join(" ");
-
 const listOf = (text: string): string[] =>
   text
     .split(",")
@@ -480,7 +478,7 @@ async function headOf(preset: string, config: RunConfig, problems: readonly Prob
     config,
     model: { id: model.id, dtype: model.dtype, sha256: model.sha256 },
     problems: await problemsChecksum(problems),
-    device: deviceName(device),
+    device: adapterName(device),
     kernels: gpu.tiles,
     code: kernelsChecksum(),
   };

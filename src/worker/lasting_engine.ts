@@ -3,7 +3,7 @@
 import type { Engine } from "../ap2o/engine_student.ts";
 import { Patience } from "../ap2o/patience.ts";
 import { PRESETS } from "../ap2o/presets.ts";
-import { type AdapterInfo, openDevice } from "../gpu/device.ts";
+import { type AdapterInfo, adapterName, openDevice } from "../gpu/device.ts";
 import { Gpu, GpuFailure } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { readConfig } from "../model/config.ts";
@@ -154,6 +154,7 @@ export class LastingEngine {
       if (before) gpu.tiles = before.gpu.tiles; // the same kernels as before
       const engine = await this.#load(gpu, adapter, this.#wanted);
       if (gone) throw new GpuFailure("the GPU device was lost while the model was loaded");
+      if (before) this.#tellOther(before.device, adapter);
       this.#engine = engine;
       this.#lost = false;
       return engine;
@@ -161,6 +162,12 @@ export class LastingEngine {
       gpu.destroy();
       throw error;
     }
+  }
+
+  #tellOther(before: AdapterInfo, now: AdapterInfo): void {
+    if (adapterName(before) === adapterName(now)) return;
+    const message = `The GPU that was lost gave way to another one (${adapterName(now).trim()}): from here on numbers may differ in the last digits.`;
+    this.#send({ type: "warning", message });
   }
 
   async #openDevice(): Promise<Opened> {

@@ -6,7 +6,7 @@ import { MemoryFolder } from "../faults/memory_folder.ts";
 import * as fake from "./fake_machine.ts";
 import { keptFiles, latestDevice, machine, newMachine, openDriver, RUN } from "./fake_machine.ts";
 
-vi.mock("../../src/gpu/device.ts", () => ({ openDevice: fake.openDevice }));
+vi.mock("../../src/gpu/device.ts", async (original) => ({ ...(await original<object>()), openDevice: fake.openDevice }));
 vi.mock("../../src/gpu/gpu.ts", async (original) => ({ ...(await original<object>()), Gpu: fake.FakeGpu }));
 vi.mock("../../src/model/model.ts", () => ({ loadModel: fake.loadModel, freeModel: () => {} }));
 vi.mock("../../src/ap2o/engine_student.ts", () => ({
@@ -107,6 +107,17 @@ test("settings and problems as someone wrote them; what makes no sense is said, 
       .map((row) => JSON.parse(row).task_id),
   );
   expect(asked).toEqual(new Set(named));
+});
+
+test("a device of another GPU in place of the one that was lost is told: its last digits may be others", async () => {
+  const page = await openPage();
+  machine.onCall = (_what, call) => {
+    if (call !== whole.opening + 20) return;
+    machine.vendor = "other";
+    latestDevice().destroy();
+  };
+  expect(await page.ask(RUN)).toBeNull();
+  expect(page.of("warning").map(({ message }) => message)).toContainEqual(expect.stringMatching(/gave way to another one \(other\)/));
 });
 
 test("lost between Start and the run's first call: one other device, the same files", async () => {
