@@ -16,7 +16,7 @@ import { weightBytes } from "../src/model/weight_plan.ts";
 import { weightShapes } from "../src/model/weight_shapes.ts";
 import { streamOf } from "../src/random.ts";
 import { pairLogps } from "../src/train/logps.ts";
-import { bytesText, explainBudget, planMemory } from "../src/train/memory_plan.ts";
+import { bytesText, explainRoom, planMemory } from "../src/train/memory_plan.ts";
 import { jsonLines, type LogpsLine, modelFiles } from "../test/golden/golden.ts";
 import { madeUpModel } from "../test/made_up_model.ts";
 import { repository } from "./install.mjs";
@@ -310,7 +310,7 @@ const large: Step = {
     const config = readConfig(json, "Qwen2.5-Coder-1.5B");
     const needs = { lora: null, training: null, sampling: { batch: 2, longestPrompt: 16, maxNewTokens: 8 } };
     const plan = planMemory(config, { dtype: "int4", ...needs });
-    const refused = explainBudget("Qwen2.5-Coder-1.5B", config, { dtype: "f16", ...needs }, 2e9);
+    const refused = explainRoom("Qwen2.5-Coder-1.5B", config, { dtype: "f16", ...needs }, { budget: 2e9, tensor: Infinity });
     const started = performance.now();
     const model = await loadModel(gpu, madeUpModel(json, weightShapes(config), modelFiles("tiny-qwen2")), { dtype: "int4" });
     const loaded = performance.now();

@@ -1,7 +1,6 @@
 // The student on the real engine: a model with a LoRA adapter on the GPU.
-import type { AdapterInfo } from "../gpu/device.ts";
+import { type AdapterInfo, largestBinding } from "../gpu/device.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { InputError } from "../input_error.ts";
 import type { Checkpoint } from "../model/activations.ts";
 import { generate } from "../model/generate.ts";
 import { type Adapter, adapterFromFile, adapterToFile, createAdapter, freeAdapter, writeAdapterWeights } from "../model/lora.ts";
@@ -9,7 +8,7 @@ import type { Model } from "../model/model.ts";
 import type { AdapterFile, LoraConfig } from "../model/peft.ts";
 import { chatPrompt } from "../model/tokenizer.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
-import { explainBudget, type MemoryNeeds, planMemory } from "../train/memory_plan.ts";
+import { type MemoryNeeds, planMemory, planToFit } from "../train/memory_plan.ts";
 import { DEFAULT_OPTIONS } from "../train/objectives.ts";
 import { tokenizePair } from "../train/pair.ts";
 import type { ReferenceStore } from "../train/references.ts";
@@ -33,8 +32,10 @@ export interface Engine {
 export interface MemoryChoice {
   /** Bytes that plans may come to; null: any. */
   readonly budget: number | null;
-  /** What training keeps of a forward pass. */
+  /** What training keeps of a forward pass, or less where the budget asks for it. */
   readonly checkpoint: Checkpoint;
+  /** Most answers at once that fit, where that was planned when the model was loaded. */
+  readonly batch?: number;
 }
 
 /** A student who has learned nothing yet: an adapter as PEFT begins it, which changes no answer. */
@@ -55,7 +56,8 @@ export class EngineStudent implements Student {
   readonly #engine: Engine;
   readonly #adapter: Adapter | null;
   readonly #continued: boolean;
-  readonly #memory: MemoryChoice;
+  readonly #budget: number | null;
+  #checkpoint: Checkpoint;
   #trainer: Trainer | null = null;
   #sampling: MemoryNeeds["sampling"] = null;
 
@@ -65,7 +67,9 @@ export class EngineStudent implements Student {
    */
   constructor(engine: Engine, adapter: Adapter | null, continued = false) {
     this.#engine = engine;
-    this.#memory = engine.memory ?? { budget: null, checkpoint: "all" };
+    const { budget, checkpoint } = engine.memory ?? { budget: null, checkpoint: "all" };
+    this.#budget = budget;
+    this.#checkpoint = checkpoint;
     this.#adapter = adapter;
     this.#continued = continued;
     const { counters } = engine.gpu;
@@ -103,7 +107,7 @@ export class EngineStudent implements Student {
     this.#trainer?.free();
     this.#trainer = new Trainer(this.#engine.gpu, this.#engine.model, this.#adapter, {
       ...trainOptions(config, totalSteps),
-      checkpoint: this.#memory.checkpoint,
+      checkpoint: this.#checkpoint,
       references,
     });
   }
@@ -180,21 +184,22 @@ export class EngineStudent implements Student {
   /** What stays for the whole run, training's passes, and the largest sampling so far. */
   #memoryNeeds(): MemoryNeeds {
     const { dtype } = this.#engine.model;
-    const training = this.#adapter && { tokens: this.#trainer?.workspaceTokens ?? PACK_TOKENS, checkpoint: this.#memory.checkpoint };
+    const training = this.#adapter && { tokens: this.#trainer?.workspaceTokens ?? PACK_TOKENS, checkpoint: this.#checkpoint };
     return { dtype, lora: this.#adapter?.config ?? null, training, sampling: this.#sampling };
   }
 
-  /** Makes room for the largest sampling so far: as many answers at once as the budget allows. */
+  /** Makes room for the largest sampling so far, and for pairs of its answers: by less that training keeps, and by fewer answers at once. */
   #planSampling(longestPrompt: number, maxNewTokens: number): void {
     const { id, config } = this.#engine.model;
-    const { budget } = this.#memory;
     const { longestPrompt: prompt = 0, maxNewTokens: answer = 0 } = this.#sampling ?? {};
-    const largest = { longestPrompt: Math.max(prompt, longestPrompt), maxNewTokens: Math.max(answer, maxNewTokens) };
-    for (let batch = BATCH; batch >= 1; batch /= 2) {
-      this.#sampling = { batch, ...largest };
-      if (budget === null || planMemory(config, this.#memoryNeeds()).total <= budget) return;
-    }
-    throw new InputError(explainBudget(id, config, this.#memoryNeeds(), budget ?? 0) ?? "");
+    const largest = { batch: BATCH, longestPrompt: Math.max(prompt, longestPrompt), maxNewTokens: Math.max(answer, maxNewTokens) };
+    const { training, ...others } = this.#memoryNeeds();
+    const pair = largest.longestPrompt + 2 * largest.maxNewTokens;
+    const needs = { ...others, training: training && { ...training, tokens: Math.max(training.tokens, pair) }, sampling: largest };
+    const room = { budget: this.#budget ?? Number.POSITIVE_INFINITY, tensor: largestBinding(this.#engine.device) };
+    const fitting = planToFit(id, config, needs, room, this.#trainer ? [this.#checkpoint] : undefined); // a trainer has its buffers
+    this.#sampling = fitting.sampling;
+    this.#checkpoint = fitting.training?.checkpoint ?? this.#checkpoint;
   }
 }
 

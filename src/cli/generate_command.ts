@@ -47,7 +47,7 @@ tokenised with the tokenizer's own special tokens, such as Llama's first one. A 
     let adapter = await openAdapter(engine, values.adapter);
     const requests = Array.from({ length: values.n }, (_, i) => ({ promptIds, stream: streamOf(`generate/${i}`) }));
     const { temperature, seed, "max-new-tokens": maxNewTokens } = values;
-    const options = { temperature, maxNewTokens, seed, stop: [], batch, signal: interrupted };
+    const options = { temperature, maxNewTokens, seed, stop: [], batch: engine.memory?.batch ?? batch, signal: interrupted };
     const lines: string[] = [];
     const write = async () => {
       const model = values["ignore-end-token"] ? withoutEnd(engine.model) : engine.model;

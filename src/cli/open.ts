@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { findChromium, softwareDriver } from "../../scripts/find_chromium.mjs";
 import type { Engine } from "../ap2o/engine_student.ts";
 import { Patience } from "../ap2o/patience.ts";
-import { openDevice } from "../gpu/device.ts";
+import { largestBinding, openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { CHECKPOINTS } from "../model/activations.ts";
@@ -19,7 +19,7 @@ import type { Judge } from "../python/judge.ts";
 import { PUBLIC_HUB } from "../storage/hub.ts";
 import { type ProblemFile, readRunProblems, readWholeFile, selectProblems } from "../tasks/formats.ts";
 import type { Problem } from "../tasks/problem.ts";
-import { describePlan, explainBudget, type MemoryNeeds, planMemory } from "../train/memory_plan.ts";
+import { changesText, describePlan, explainRoom, type MemoryNeeds, planMemory, planToFit } from "../train/memory_plan.ts";
 import { choiceFlag, listFlag, numberFlag, textFlag, type Values } from "./flags.ts";
 import { folderFiles } from "./folder.ts";
 import { LastingBrowserJudge } from "./lasting_browser.ts";
@@ -90,18 +90,23 @@ export async function openOnce(values: ModelValues, progress: Progress, plan: Pl
   if (recorded) gpu.tiles = recorded;
   const onProgress = (done: number, total: number) => progress.show(`loading ${files.id}: ${done} of ${total} tensors`);
   const memory = { budget: values["memory-budget"] === null ? null : values["memory-budget"] * 1e9, checkpoint: values.checkpoint };
+  let batch: number | undefined;
+  let advise = (_bytes: number): string | null => null;
   const check = async (model: Pick<Model, "id" | "config" | "tokenizer">) => {
     const needs = { dtype: values.dtype, lora: null, training: null, sampling: null, ...(await plan(model)) };
-    progress.say(`GPU memory: ${describePlan(planMemory(model.config, needs))}`);
-    const complaint = memory.budget === null ? null : explainBudget(model.id, model.config, needs, memory.budget);
-    if (complaint !== null) throw new InputError(complaint);
+    const room = { budget: memory.budget ?? Number.POSITIVE_INFINITY, tensor: largestBinding(adapter) };
+    const fitting = planToFit(model.id, model.config, needs, room);
+    advise = (bytes) => explainRoom(model.id, model.config, needs, { ...room, budget: bytes });
+    memory.checkpoint = fitting.training?.checkpoint ?? memory.checkpoint;
+    batch = fitting.sampling?.batch;
+    progress.say(`GPU memory: ${describePlan(planMemory(model.config, fitting))}${changesText(needs, fitting)}`);
   };
   try {
-    const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress, check });
+    const model = await loadModel(gpu, files, { dtype: values.dtype, onProgress, check, advise: (bytes) => advise(bytes) });
     progress.say(
       `${model.id}: ${model.parameters.toLocaleString("en")} parameters on ${adapter.description || adapter.vendor || "the GPU"}`,
     );
-    return { gpu, model, device: adapter, memory };
+    return { gpu, model, device: adapter, memory: { ...memory, ...(batch && { batch }) } };
   } catch (error) {
     gpu.destroy();
     throw error;

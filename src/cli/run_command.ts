@@ -17,6 +17,7 @@ import type { RunEvent } from "../records.ts";
 import { differences, drifts, hasStoredRun, type RunHead, RunKeeper, readStoredRun, type StoredRun } from "../storage/run_store.ts";
 import type { Problem } from "../tasks/problem.ts";
 import { PROMPT_STYLES } from "../tasks/prompt.ts";
+import { PACK_TOKENS } from "../train/logps.ts";
 import { kernelsChecksum } from "../train/references.ts";
 import { lastingStudent } from "./another_engine.ts";
 import type { Command } from "./command.ts";
@@ -117,7 +118,8 @@ kill or a power cut included: the same command with --resume goes on, and gives 
       if (!stored) out.remove(...FILES);
       const judging = openJudge(progress);
       judging.catch(() => {}); // reported below, after the engine's own message
-      const engine = await openEngine(values, progress);
+      const training = { tokens: PACK_TOKENS, checkpoint: values.checkpoint };
+      const engine = await openEngine(values, progress, async () => ({ lora: config, training })); // sampling is planned with its prompts
       const judge = await judging;
       try {
         const exam = examOf(values, config, engine.model);

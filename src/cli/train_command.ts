@@ -92,13 +92,14 @@ ${Object.entries(OBJECTIVES)
       return { lora, training: { tokens: packTokens, checkpoint: values.checkpoint } };
     });
     const { id } = engine.model;
+    const checkpoint = engine.memory?.checkpoint ?? values.checkpoint; // as the plan has it
     const start = (await readAdapterFlag(values.adapter, engine.model.config)) ?? null;
     out.remove("metrics.jsonl", "adapter"); // only now: --adapter may be the one that lies there
     const references = await openReferences(diskFolder(out.path), "references");
     const steps = values.steps ?? Math.ceil(pairs.length / perStep);
     const begin = (on: Engine): Training => {
       const adapter = start ? adapterFromFile(on.gpu, on.model, start) : createAdapter(on.gpu, on.model, newLora(values), values.seed);
-      const options = { ...trainOptions(values, lossType, steps), checkpoint: values.checkpoint, packTokens, references };
+      const options = { ...trainOptions(values, lossType, steps), checkpoint, packTokens, references };
       return { engine: on, adapter, trainer: new Trainer(on.gpu, on.model, adapter, options) };
     };
     const trainer = new LastingTrainer(begin(engine), {

@@ -14,6 +14,10 @@ export interface AdapterInfo {
   features: string[];
 }
 
+/** Bytes of the largest tensor that the adapter can hold and bind as a whole. */
+export const largestBinding = ({ limits }: Pick<AdapterInfo, "limits">): number =>
+  Math.min(limits.maxBufferSize ?? Number.POSITIVE_INFINITY, limits.maxStorageBufferBindingSize ?? Number.POSITIVE_INFINITY);
+
 /** What tells one adapter from another: on another one, numbers may differ in the last digits. */
 export const adapterName = ({ vendor, architecture, description }: AdapterInfo): string => [vendor, architecture, description].join(" ");
 

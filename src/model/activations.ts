@@ -76,24 +76,32 @@ export interface ActivationsOptions {
 
 export type Allocate = (name: string, shape: readonly number[], dtype?: Dtype) => Tensor;
 
-/** Bytes that a layout of tensors would take; nothing is allocated. */
-export function countBytes(layOutTensors: (alloc: Allocate) => void): number {
-  let bytes = 0;
+/** A tensor that is not there yet. */
+export interface PlannedTensor {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** The tensors of a layout; nothing is allocated. */
+export function plannedTensors(layOutTensors: (alloc: Allocate) => void): PlannedTensor[] {
+  const planned: PlannedTensor[] = [];
   layOutTensors((name, shape, dtype = "f32") => {
-    bytes += bytesOf(shape, dtype);
+    planned.push({ name, bytes: bytesOf(shape, dtype) });
     return { name, shape, dtype, offset: 0, bytes: 0 } as unknown as Tensor; // counted, never used
   });
-  return bytes;
+  return planned;
 }
+
+export const bytesIn = (planned: readonly PlannedTensor[]): number => planned.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Allocates a pass's memory. */
 export function allocateActivations(gpu: Gpu, config: ModelConfig, options: ActivationsOptions): Activations {
   return layOut(config, options, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
 }
 
-/** Bytes that allocateActivations would take. */
-export function activationBytes(config: ModelConfig, options: ActivationsOptions): number {
-  return countBytes((alloc) => layOut(config, options, alloc));
+/** What allocateActivations would allocate. */
+export function activationTensors(config: ModelConfig, options: ActivationsOptions): PlannedTensor[] {
+  return plannedTensors((alloc) => layOut(config, options, alloc));
 }
 
 function layOut(config: ModelConfig, options: ActivationsOptions, alloc: Allocate): Activations {

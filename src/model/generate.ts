@@ -14,8 +14,9 @@ import {
   type ActivationsOptions,
   type Allocate,
   allocateActivations,
-  countBytes,
   freeActivations,
+  type PlannedTensor,
+  plannedTensors,
   rowsOf,
 } from "./activations.ts";
 import { type ModelConfig, positions } from "./config.ts";
@@ -209,8 +210,9 @@ interface DecodeNeeds {
   readonly maxNewTokens: number;
 }
 
-/** Bytes that decoding takes besides the activations. */
-export const decodeBytes = (config: ModelConfig, needs: DecodeNeeds): number => countBytes((alloc) => layOutState(config, needs, alloc));
+/** What decoding allocates besides the activations. */
+export const decodeTensors = (config: ModelConfig, needs: DecodeNeeds): PlannedTensor[] =>
+  plannedTensors((alloc) => layOutState(config, needs, alloc));
 
 function layOutState(config: ModelConfig, { batch: B, longestPrompt, maxNewTokens }: DecodeNeeds, alloc: Allocate): DecodeState {
   return {

@@ -7,7 +7,7 @@ import { gatherRowsBackward } from "../kernels/gather_rows_backward.ts";
 import { logSoftmax } from "../kernels/log_softmax.ts";
 import { logSoftmaxBackward } from "../kernels/log_softmax_backward.ts";
 import { rowStatistics } from "../kernels/row_statistics.ts";
-import { type Allocate, countBytes, rowsOf } from "./activations.ts";
+import { type Allocate, type PlannedTensor, plannedTensors, rowsOf } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import { multiply, multiplyBackward } from "./matrix.ts";
 import type { Model } from "./model.ts";
@@ -43,8 +43,9 @@ export function allocateHead(gpu: Gpu, { config }: Model, sizes: HeadSizes): Hea
   return layOut(config, sizes, (name, shape, dtype) => gpu.alloc(name, shape, dtype));
 }
 
-/** Bytes that allocateHead would take. */
-export const headBytes = (config: ModelConfig, sizes: HeadSizes): number => countBytes((alloc) => layOut(config, sizes, alloc));
+/** What allocateHead would allocate. */
+export const headTensors = (config: ModelConfig, sizes: HeadSizes): PlannedTensor[] =>
+  plannedTensors((alloc) => layOut(config, sizes, alloc));
 
 function layOut({ C, vocabulary: V }: ModelConfig, { tokens, rows }: HeadSizes, alloc: Allocate): HeadBuffers {
   const chunkRows = Math.min(rows, Math.max(1, Math.floor(CHUNK_LOGITS / V)));

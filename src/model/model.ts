@@ -44,6 +44,8 @@ export interface LoadOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** Looks at what will be loaded before anything is allocated; what it throws ends the loading. */
   readonly check?: (model: Pick<Model, "id" | "config" | "tokenizer">) => Promise<void>;
+  /** What to do where the GPU has room for so many bytes alone; null: nothing in particular. */
+  readonly advise?: (bytes: number) => string | null;
   /** Ends the loading; what was loaded is freed. */
   readonly signal?: AbortSignal;
 }
@@ -63,7 +65,7 @@ export async function loadModel(gpu: Gpu, files: ModelFiles, options: LoadOption
   checkSizes(config, `${files.id}/config.json`);
   const plans = matrixPlans(config, options.dtype);
   await options.check?.({ id: files.id, config, tokenizer });
-  const upload = new Upload(gpu, file);
+  const upload = new Upload(gpu, file, options.advise);
   try {
     return await readWeights(gpu, { files, config, tokenizer, file, plans, upload, options });
   } catch (error) {

@@ -20,11 +20,14 @@ export class Upload {
   readonly #gpu: Gpu;
   readonly #file: WeightFile;
   readonly #loaded: Tensor[] = [];
+  readonly #advise: (bytes: number) => string | null;
   #inFlight = 0;
 
-  constructor(gpu: Gpu, file: WeightFile) {
+  /** @param advise what to do where there is room for so many bytes alone; null: nothing in particular */
+  constructor(gpu: Gpu, file: WeightFile, advise: (bytes: number) => string | null = () => null) {
     this.#gpu = gpu;
     this.#file = file;
+    this.#advise = advise;
   }
 
   /** Frees all that was loaded. */
@@ -84,8 +87,9 @@ export class Upload {
     this.#loaded.push(tensor);
     const refusal = await this.#gpu.refusals();
     if (refusal === null) return tensor;
-    const all = (this.#gpu.counters.bytes / 1e6).toFixed(0);
-    throw new InputError(`Loading ended after ${all} MB: ${refusal}: use a smaller --dtype or model.`);
+    const bytes = this.#gpu.counters.bytes - tensor.bytes;
+    const advice = this.#advise(bytes) ?? "use a smaller --dtype or model.";
+    throw new InputError(`Loading ended after ${(bytes / 1e6).toFixed(0)} MB: ${refusal}: ${advice}`);
   }
 
   async #write(tensor: Tensor, at: number, values: Float32Array | Uint32Array | Uint16Array): Promise<void> {

@@ -1,10 +1,11 @@
 // What a model, its training and its sampling take on the GPU, in bytes, before anything is allocated: counted from the very layouts
 // that are allocated, so that plan and peak are equal. (Pipelines, uniforms and readbacks, some megabytes, are not counted.)
 
-import { activationBytes, CHECKPOINTS, type Checkpoint } from "../model/activations.ts";
+import { InputError } from "../input_error.ts";
+import { activationTensors, bytesIn, CHECKPOINTS, type Checkpoint, type PlannedTensor } from "../model/activations.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { decodeBytes, samplingSizes } from "../model/generate.ts";
-import { headBytes } from "../model/head.ts";
+import { decodeTensors, samplingSizes } from "../model/generate.ts";
+import { headTensors } from "../model/head.ts";
 import { adapterBytes, paddedRank } from "../model/lora.ts";
 import type { LoraConfig } from "../model/peft.ts";
 import { possibleDtypes, type WeightDtype, weightBytes } from "../model/weight_plan.ts";
@@ -37,22 +38,96 @@ export interface MemoryPlan {
 }
 
 export function planMemory(config: ModelConfig, { dtype, lora, training, sampling }: MemoryNeeds): MemoryPlan {
-  const R = lora ? paddedRank(lora.r) : undefined;
   const arena = lora ? adapterBytes(config, lora) : 0;
-  const workspace = training && workspaceSizes(R ?? 4, training.tokens, training.checkpoint);
-  const sizes = sampling && samplingSizes(sampling.batch, sampling.longestPrompt, sampling.maxNewTokens, R);
-  const cache = sizes ? 2 * 4 * config.layers * config.kvHeads * config.headSize * sizes.slots : 0;
-  const sampler = sampling && sizes ? activationBytes(config, sizes) + decodeBytes(config, sampling) : 0;
+  const { passes, heads, samplers } = tensorsOf(config, { lora, training, sampling });
+  const slots = sampling ? samplingSizes(sampling.batch, sampling.longestPrompt, sampling.maxNewTokens).slots : 0;
+  const cache = 2 * 4 * config.layers * config.kvHeads * config.headSize * slots;
   const parts = {
     weights: weightBytes(config, dtype),
     lora: 2 * arena,
     optimizer: lora && training?.checkpoint ? optimizerBytes(arena) : 0,
-    activations: workspace ? activationBytes(config, workspace.activations) : 0,
+    activations: bytesIn(passes),
     cache,
-    scratch: (workspace ? headBytes(config, workspace.head) : 0) + sampler - cache,
+    scratch: bytesIn(heads) + bytesIn(samplers) - cache,
   };
   return { ...parts, total: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0) };
 }
+
+/** What training's passes, its head and sampling allocate. */
+function tensorsOf(config: ModelConfig, { lora, training, sampling }: Omit<MemoryNeeds, "dtype">) {
+  const R = lora ? paddedRank(lora.r) : undefined;
+  const workspace = training && workspaceSizes(R ?? 4, training.tokens, training.checkpoint);
+  const sizes = sampling && samplingSizes(sampling.batch, sampling.longestPrompt, sampling.maxNewTokens, R);
+  return {
+    passes: workspace ? activationTensors(config, workspace.activations) : [],
+    heads: workspace ? headTensors(config, workspace.head) : [],
+    samplers: sampling && sizes ? [...activationTensors(config, sizes), ...decodeTensors(config, sampling)] : [],
+  };
+}
+
+/** The largest tensor that is bound as a whole: matrices are split into shards that every adapter binds. */
+function largestTensor(config: ModelConfig, needs: MemoryNeeds): PlannedTensor {
+  const { passes, heads, samplers } = tensorsOf(config, needs);
+  const arena = { name: "LoRA's parameters", bytes: needs.lora ? adapterBytes(config, needs.lora) : 0 };
+  return [...passes, ...heads, ...samplers].reduce((most, tensor) => (tensor.bytes > most.bytes ? tensor : most), arena);
+}
+
+/** What there is room for, in bytes. */
+export interface Room {
+  /** Of all; infinite where nobody set a limit. */
+  readonly budget: number;
+  /** Of one tensor: what the adapter binds. */
+  readonly tensor: number;
+}
+
+const fits = (config: ModelConfig, needs: MemoryNeeds, { budget, tensor }: Room): boolean =>
+  planMemory(config, needs).total <= budget && largestTensor(config, needs).bytes <= tensor;
+
+/**
+ * The needs with as much computed again, and as few answers at once, as the room asks for: what changes no result. null where that does not do.
+ * @param checkpoints those that training may take; from the needs' own on unless told
+ */
+export function fittingNeeds(config: ModelConfig, needs: MemoryNeeds, room: Room, checkpoints?: readonly Checkpoint[]): MemoryNeeds | null {
+  return frugalNeeds(needs, checkpoints).find((frugal) => fits(config, frugal, room)) ?? null;
+}
+
+/** The needs as they fit. @throws InputError, a sentence, where nothing does */
+export function planToFit(
+  id: string,
+  config: ModelConfig,
+  needs: MemoryNeeds,
+  room: Room,
+  checkpoints?: readonly Checkpoint[],
+): MemoryNeeds {
+  const fitting = fittingNeeds(config, needs, room, checkpoints);
+  if (!fitting) throw new InputError(explainRoom(id, config, needs, room) ?? `${id} does not fit.`);
+  return fitting;
+}
+
+/** Fewer answers at once than this cost more time than what checkpoints compute again. */
+const FEW_ANSWERS = 8;
+
+/** Needs that give the same results, the fastest first. */
+function frugalNeeds(needs: MemoryNeeds, checkpoints = laterCheckpoints(needs)): MemoryNeeds[] {
+  const { training, sampling } = needs;
+  const batches = sampling ? halvings(sampling.batch, 1) : [0];
+  const [most = 0] = batches;
+  const many = batches.filter((batch) => batch >= Math.min(FEW_ANSWERS, most));
+  const few = batches.slice(many.length);
+  const kept: readonly (Checkpoint | null)[] = training?.checkpoint ? checkpoints : [null];
+  const choices = [
+    ...kept.flatMap((checkpoint) => many.map((batch) => ({ checkpoint, batch }))),
+    ...few.map((batch) => ({ checkpoint: kept.at(-1) ?? null, batch })),
+  ];
+  return choices.map(({ checkpoint, batch }) => ({
+    ...needs,
+    training: training && { ...training, checkpoint },
+    sampling: sampling && { ...sampling, batch },
+  }));
+}
+
+const laterCheckpoints = ({ training }: MemoryNeeds): readonly Checkpoint[] =>
+  training?.checkpoint ? CHECKPOINTS.slice(CHECKPOINTS.indexOf(training.checkpoint)) : [];
 
 /** "1.89 GB" or "12.3 MB". */
 export const bytesText = (bytes: number): string => (bytes >= 1e8 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(1)} MB`);
@@ -65,15 +140,19 @@ export function describePlan({ total, ...parts }: MemoryPlan): string {
 }
 
 /**
- * null where the plan fits the budget, else one sentence that says by how much not, and the nearest plan that does: first what
- * changes no result (checkpoint, answers at once), then the dtype, then the lengths.
- * @param budget in bytes
+ * null where the plan fits, else one sentence that says by how much not, and the nearest plan that does: first what changes no result
+ * (checkpoint, answers at once), then the dtype, then the lengths.
  */
-export function explainBudget(id: string, config: ModelConfig, needs: MemoryNeeds, budget: number): string | null {
+export function explainRoom(id: string, config: ModelConfig, needs: MemoryNeeds, room: Room): string | null {
+  if (fits(config, needs, room)) return null;
   const plan = planMemory(config, needs);
-  if (plan.total <= budget) return null;
-  const found = smallerNeeds(needs, possibleDtypes(config)).find((smaller) => planMemory(config, smaller).total <= budget);
-  const verdict = `${id} needs ${describePlan(plan)} of GPU memory, more than the budget of ${bytesText(budget)}`;
+  const { name, bytes } = largestTensor(config, needs);
+  const found = smallerNeeds(needs, possibleDtypes(config)).find((smaller) => fits(config, smaller, room));
+  const complaint =
+    plan.total > room.budget
+      ? `more than the budget of ${bytesText(room.budget)}`
+      : `${bytesText(bytes)} of it for ${name} in one piece, more than the ${bytesText(room.tensor)} that this GPU binds`;
+  const verdict = `${id} needs ${describePlan(plan)} of GPU memory, ${complaint}`;
   if (!found) return `${verdict}, and no dtype, checkpoint or shorter length brings it below: take a smaller model.`;
   return `${verdict}: ${differences(needs, found).join(", ")} would take ${bytesText(planMemory(config, found).total)}.`;
 }
@@ -81,19 +160,15 @@ export function explainBudget(id: string, config: ModelConfig, needs: MemoryNeed
 /** Needs that take less, the least change first. */
 function smallerNeeds(needs: MemoryNeeds, possible: readonly WeightDtype[]): MemoryNeeds[] {
   const { training, sampling } = needs;
-  const checkpoints = training?.checkpoint ? CHECKPOINTS.slice(CHECKPOINTS.indexOf(training.checkpoint)) : [null];
-  const batches = sampling ? halvings(sampling.batch, 1) : [0];
   const shares = [1, 2, 4]; // of the lengths
   return shares.flatMap((share) =>
     possible.slice(possible.indexOf(needs.dtype)).flatMap((dtype) =>
-      checkpoints.flatMap((checkpoint) =>
-        batches.map((batch) => ({
-          ...needs,
-          dtype,
-          training: training && { tokens: Math.ceil(training.tokens / share), checkpoint },
-          sampling: sampling && { ...sampling, batch, maxNewTokens: Math.ceil(sampling.maxNewTokens / share) },
-        })),
-      ),
+      frugalNeeds({
+        ...needs,
+        dtype,
+        training: training && { ...training, tokens: Math.ceil(training.tokens / share) },
+        sampling: sampling && { ...sampling, maxNewTokens: Math.ceil(sampling.maxNewTokens / share) },
+      }),
     ),
   );
 }
@@ -102,6 +177,12 @@ function halvings(from: number, to: number): number[] {
   const values: number[] = [];
   for (let value = from; value >= to; value = Math.floor(value / 2)) values.push(value);
   return values;
+}
+
+/** What a plan has otherwise than it was asked for: ", with --checkpoint layer-inputs", or nothing. */
+export function changesText(asked: MemoryNeeds, found: MemoryNeeds): string {
+  const changes = differences(asked, found);
+  return changes.length > 0 ? `, with ${changes.join(", ")} to fit` : "";
 }
 
 function differences(asked: MemoryNeeds, found: MemoryNeeds): string[] {

@@ -3,7 +3,7 @@
 import type { Engine } from "../ap2o/engine_student.ts";
 import { Patience } from "../ap2o/patience.ts";
 import { PRESETS } from "../ap2o/presets.ts";
-import { type AdapterInfo, adapterName, openDevice } from "../gpu/device.ts";
+import { type AdapterInfo, adapterName, largestBinding, openDevice } from "../gpu/device.ts";
 import { Gpu, GpuFailure } from "../gpu/gpu.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { readConfig } from "../model/config.ts";
@@ -12,7 +12,7 @@ import { freeModel, loadModel, type Model } from "../model/model.ts";
 import { type Opened, openTuned, tunedTiles, tuningKey } from "../model/tuner.ts";
 import { tileStore } from "../storage/tile_store.ts";
 import { PACK_TOKENS } from "../train/logps.ts";
-import { planMemory } from "../train/memory_plan.ts";
+import { explainRoom, fittingNeeds, type MemoryNeeds, planMemory } from "../train/memory_plan.ts";
 import type { ModelSources } from "./model_sources.ts";
 import type { Event, ModelDtype, ModelSource } from "./protocol.ts";
 import { checkDriver } from "./workbench.ts";
@@ -197,8 +197,8 @@ export class LastingEngine {
     const name = source.kind === "embedded" ? "the embedded model" : files.id;
     const onProgress = (done: number, total: number) =>
       this.#send({ type: "progress", label: `Loading ${name}: ${done} of ${total} tensors`, done, total });
-    await this.#tellPlan(files, dtype);
-    const model = await loadModel(gpu, files, { dtype, onProgress, check: readsTexts });
+    const advise = await this.#tellPlan(files, dtype, largestBinding(device));
+    const model = await loadModel(gpu, files, { dtype, onProgress, check: readsTexts, advise });
     const engine = { gpu, model, device };
     try {
       const check = await checkDriver(engine, files);
@@ -214,17 +214,26 @@ export class LastingEngine {
     return engine;
   }
 
-  /** What the model and its training will take, before any of it is allocated. */
-  async #tellPlan(files: ModelFiles, dtype: ModelDtype): Promise<void> {
+  /**
+   * Tells what the model and its training will take, before any of it is allocated; gives what to say where there is room for so many bytes alone.
+   * @param tensor bytes of the largest tensor that the adapter binds
+   * @throws InputError where no plan fits the adapter
+   */
+  async #tellPlan(files: ModelFiles, dtype: ModelDtype, tensor: number): Promise<(bytes: number) => string | null> {
     const json = await readJson(files, "config.json");
-    if (json === null) return; // loading says what is missing
-    const plan = planMemory(readConfig(json, `${files.id}/config.json`), {
+    if (json === null) return () => null; // loading says what is missing
+    const config = readConfig(json, `${files.id}/config.json`);
+    const needs: MemoryNeeds = {
       dtype,
       lora: PRESETS.demo,
       training: { tokens: PACK_TOKENS, checkpoint: "all" },
       sampling: { batch: 64, longestPrompt: PLANNED_PROMPT, maxNewTokens: PRESETS.demo.max_new_tokens },
-    });
-    this.#send({ type: "planned", plan: { ...plan } });
+    };
+    const explain = (budget: number) => explainRoom(files.id, config, needs, { budget, tensor })?.replaceAll("--", "") ?? null; // the page has no flags
+    const fitting = fittingNeeds(config, needs, { budget: Number.POSITIVE_INFINITY, tensor });
+    if (!fitting) throw new InputError(explain(Number.POSITIVE_INFINITY) ?? `${files.id} does not fit.`);
+    this.#send({ type: "planned", plan: { ...planMemory(config, fitting) } });
+    return explain;
   }
 
   #lose(gpu: Gpu): void {

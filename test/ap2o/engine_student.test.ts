@@ -91,6 +91,39 @@ gpuTest("a budget means fewer answers at once, and the same answers; too small a
   await withStudent(bench, tooSmall, 1e6);
 });
 
+gpuTest("a budget that few answers at once do not meet means that a pass keeps less, and the same lesson", async (bench) => {
+  const planned = (student: ReturnType<typeof newStudent>) => student.facts().memoryPlan as { total: number; activations: number };
+  const lessonOf = async (budget: number | null) => {
+    let told = { plan: { total: 0, activations: 0 }, metrics: {} };
+    await withStudent(
+      bench,
+      async (student) => {
+        student.prepare([lesson.prompt], 12);
+        student.begin(config, 4, memoryReferences());
+        told = { plan: planned(student), metrics: await student.learn([lesson]) };
+      },
+      budget,
+    );
+    return told;
+  };
+  const free = await lessonOf(null);
+  const tight = await lessonOf(free.plan.total - 0.2 * free.plan.activations);
+  expect(tight.plan.activations).toBeLessThan(free.plan.activations);
+  const { flops: _, ...same } = tight.metrics as Record<string, unknown>; // some is computed again
+  expect(free.metrics).toMatchObject(same);
+});
+
+gpuTest("an adapter that cannot bind the largest tensor is told so in a sentence, before anything is sampled", async ({ gpu }) => {
+  const model = await loadModel(gpu, modelFiles("tiny-qwen2"), { dtype: "f32" });
+  const small = { ...device, limits: { maxBufferSize: 2 ** 28, maxStorageBufferBindingSize: 10_000 } };
+  const student = newStudent({ gpu, model, device: small }, config);
+  expect(() => student.prepare([lesson.prompt], 12)).toThrow(
+    /^tiny-qwen2 needs .* in one piece, more than the 0\.0 MB that this GPU binds/,
+  );
+  student.free();
+  freeModel(gpu, model);
+});
+
 gpuTest("what differs in a pair is marked on the tokens that are trained on, and the focal loss counts only that", (bench) =>
   withStudent(bench, async (student) => {
     const pair = { prompt: "def f(x):\n", chosen: "    y = 1\n    return x", rejected: "    y = 1\n    return z + 1" };

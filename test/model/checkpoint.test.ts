@@ -2,7 +2,14 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
-import { activationBytes, allocateActivations, CHECKPOINTS, type Checkpoint, freeActivations } from "../../src/model/activations.ts";
+import {
+  activationTensors,
+  allocateActivations,
+  bytesIn,
+  CHECKPOINTS,
+  type Checkpoint,
+  freeActivations,
+} from "../../src/model/activations.ts";
 import { adapterFromFile, adapterGradients, freeAdapter } from "../../src/model/lora.ts";
 import { freeModel, loadModel } from "../../src/model/model.ts";
 import { readAdapter } from "../../src/model/peft.ts";
@@ -50,7 +57,7 @@ test("each checkpoint takes less memory than the one before, and what the plan s
     const activations = allocateActivations(gpu, config, options);
     const bytes = gpu.counters.bytes - before;
     freeActivations(gpu, activations);
-    expect(activationBytes(config, options), checkpoint).toBe(bytes);
+    expect(bytesIn(activationTensors(config, options)), checkpoint).toBe(bytes);
     return bytes;
   });
   expect(sizes[1]).toBeLessThan(sizes[0]!);

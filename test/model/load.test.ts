@@ -235,6 +235,9 @@ describe("loading that fails leaves nothing behind, and the earlier model goes o
       /^Loading ended after \d+ MB: no room on the GPU for model\.\S+ \(1 MiB\): none left: use a smaller --dtype or model\.$/,
     );
     await expect(loading).rejects.toThrow(InputError);
+    scopes = 0;
+    const advise = (bytes: number) => `${bytes < 1e6} advice.`;
+    await refused(loadModel(gpu, modelFiles("tiny-qwen2"), { dtype: "f16", advise }), /none left: true advice\.$/);
     spy.mockRestore();
   });
 

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openDevice } from "../../src/gpu/device.ts";
 import { Gpu } from "../../src/gpu/gpu.ts";
+import { InputError } from "../../src/input_error.ts";
 import { CHECKPOINTS } from "../../src/model/activations.ts";
 import { readConfig } from "../../src/model/config.ts";
 import { generate } from "../../src/model/generate.ts";
@@ -9,7 +10,7 @@ import { createAdapter, freeAdapter } from "../../src/model/lora.ts";
 import { freeModel, loadModel } from "../../src/model/model.ts";
 import { WEIGHT_DTYPES } from "../../src/model/weight_plan.ts";
 import { PROJECTIONS } from "../../src/model/weight_shapes.ts";
-import { explainBudget, type MemoryNeeds, planMemory } from "../../src/train/memory_plan.ts";
+import { explainRoom, fittingNeeds, type MemoryNeeds, planMemory, planToFit } from "../../src/train/memory_plan.ts";
 import { DEFAULT_OPTIONS } from "../../src/train/objectives.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { modelFiles, readJson } from "../golden/golden.ts";
@@ -64,6 +65,48 @@ describe("equals what is allocated", () => {
   });
 });
 
+describe("what does not fit", () => {
+  const config = configOf("Qwen2.5-Coder-0.5B");
+  const everything = Number.POSITIVE_INFINITY;
+  const needs = (tokens: number): MemoryNeeds => ({
+    dtype: "f16",
+    lora: { r: 16, target_modules: ALL },
+    training: { tokens, checkpoint: "all" },
+    sampling: { batch: 64, longestPrompt: 256, maxNewTokens: 256 },
+  });
+
+  test("a tensor larger than what the adapter binds is named before anything is allocated, with what would fit", () => {
+    const room = { budget: everything, tensor: 2 ** 27 };
+    expect(explainRoom("Qwen", config, needs(3449), room)).toBeNull();
+    expect(explainRoom("Qwen", config, needs(3450), room)).toMatch(
+      /^Qwen needs \d.* GB \(.*activations .*\) of GPU memory, 0\.13 GB of it for gate and up in one piece, more than the 0\.13 GB that this GPU binds: packs of 1725 tokens, .* would take \d.* GB\.$/,
+    );
+    expect(() => planToFit("Qwen", config, needs(3450), room)).toThrow(InputError);
+    expect(explainRoom("Qwen", config, needs(64), { ...room, tensor: 1000 })).toMatch(
+      /more than the 0\.0 MB that this GPU binds, and no dtype/,
+    );
+  });
+
+  test("the plan keeps less of a pass and writes fewer answers at once, the fastest choice that fits", () => {
+    const total = (changed: MemoryNeeds) => planMemory(config, changed).total;
+    const choice = (budget: number) => {
+      const found = fittingNeeds(config, needs(1024), { budget, tensor: everything });
+      return found && [found.training?.checkpoint, found.sampling?.batch];
+    };
+    const asked = needs(1024);
+    const sampled = (batch: number) => ({ ...asked, sampling: { ...asked.sampling!, batch } });
+    const kept = (checkpoint: (typeof CHECKPOINTS)[number], batch: number) => ({
+      ...sampled(batch),
+      training: { tokens: 1024, checkpoint },
+    });
+    expect(choice(everything)).toEqual(["all", 64]);
+    expect(choice(total(sampled(8)))).toEqual(["all", 8]);
+    expect(choice(total(sampled(8)) - 1)).toEqual(["without-gate-up", 64]);
+    expect(choice(total(kept("layer-inputs", 8)) - 1)).toEqual(["layer-inputs", 4]);
+    expect(choice(total(kept("layer-inputs", 1)) - 1)).toBeNull();
+  });
+});
+
 describe("real models, one pair of 256 + 128 + 128 tokens, r 16 on all projections", () => {
   const training = (dtype: MemoryNeeds["dtype"], checkpoint: (typeof CHECKPOINTS)[number]): MemoryNeeds => ({
     dtype,
@@ -94,18 +137,22 @@ describe("real models, one pair of 256 + 128 + 128 tokens, r 16 on all projectio
   test("a budget that does not do is answered with what does", () => {
     const config = configOf("Qwen2.5-Coder-0.5B");
     const needs = training("f16", "all");
-    expect(explainBudget("Qwen", config, needs, 2e9)).toBeNull();
-    expect(explainBudget("Qwen", config, needs, 1.5e9)).toMatch(
+    expect(explainRoom("Qwen", config, needs, { budget: 2e9, tensor: Infinity })).toBeNull();
+    expect(explainRoom("Qwen", config, needs, { budget: 1.5e9, tensor: Infinity })).toMatch(
       /^Qwen needs 1\.\d\d GB \(weights 0\.99 GB, .*\) of GPU memory, more than the budget of 1\.50 GB: --checkpoint without-gate-up would take 1\.4\d GB\.$/,
     );
-    expect(explainBudget("Qwen", config, needs, 1.1e9)).toMatch(/: --dtype int8(, --checkpoint [\w-]+)? would take (1\.0|0\.9)\d GB\.$/);
-    expect(explainBudget("Qwen", config, needs, 0.1e9)).toMatch(
+    expect(explainRoom("Qwen", config, needs, { budget: 1.1e9, tensor: Infinity })).toMatch(
+      /: --dtype int8(, --checkpoint [\w-]+)? would take (1\.0|0\.9)\d GB\.$/,
+    );
+    expect(explainRoom("Qwen", config, needs, { budget: 0.1e9, tensor: Infinity })).toMatch(
       /no dtype, checkpoint or shorter length brings it below: take a smaller model\.$/,
     );
     const sampling = { batch: 64, longestPrompt: 200, maxNewTokens: 160 };
-    expect(explainBudget("Qwen", config, { ...needs, training: null, sampling }, 1.6e9)).toMatch(/: \d+ answers at once would take/);
+    expect(explainRoom("Qwen", config, { ...needs, training: null, sampling }, { budget: 1.6e9, tensor: Infinity })).toMatch(
+      /: \d+ answers at once would take/,
+    );
     const odd = readConfig(readJson("models/awkward-qwen2/config.json"), "config.json"); // its rows are no whole groups
-    expect(explainBudget("odd", odd, needs, 1e3)).toMatch(/take a smaller model\.$/);
-    expect(explainBudget("CodeLlama", configOf("CodeLlama-7b"), needs, 4e9)).toMatch(/take a smaller model\.$/);
+    expect(explainRoom("odd", odd, needs, { budget: 1e3, tensor: Infinity })).toMatch(/take a smaller model\.$/);
+    expect(explainRoom("CodeLlama", configOf("CodeLlama-7b"), needs, { budget: 4e9, tensor: Infinity })).toMatch(/take a smaller model\.$/);
   });
 });
