@@ -46,8 +46,8 @@ export function backward(gpu: Gpu, model: Model, adapter: Adapter, activations: 
   for (let i = config.layers - 1; i >= 0; i--) {
     const weights = model.layers[i]!;
     const a = activations.layers[i]!;
-    const project = (name: LayerMatrix, dy: Tensor, x: Tensor, dinput: Tensor) =>
-      projectBackward(pass, i, name, { dy, x, dx: view(dinput), dz: view(scratch.dz) });
+    const project = (name: LayerMatrix, dy: Tensor, x: Tensor, dinput: Tensor | null) =>
+      projectBackward(pass, i, name, { dy, x, dx: dinput && view(dinput), dz: view(scratch.dz) });
 
     recompute(pass, i);
     project("down_proj", dx, gated, scratch.dgated);
@@ -64,7 +64,7 @@ export function backward(gpu: Gpu, model: Model, adapter: Adapter, activations: 
     const rotated = { qkv: norms && view(a.qkv), norms, positions: view(activations.positions), rotary: model.rotary };
     ropeBackward(gpu, { ...heads, ...rotated }, { dqkv }, config);
     rmsNorm(gpu, { x: view(a.x), weight: weights.inputNorm }, { y: normed, rstd }, config.normEps);
-    project("qkv_proj", dqkv, normed, dnormed);
+    project("qkv_proj", dqkv, normed, i > 0 ? dnormed : null);
     if (i === 0) return; // nothing trainable lies before the first layer's projections
     rmsNormBackward(gpu, { x: view(a.x), weight: weights.inputNorm, rstd, dy: dnormed, residual: dmid }, { dx });
   }
@@ -86,7 +86,7 @@ function recompute(pass: Pass, i: number): void {
 interface ProjectionGradients {
   readonly dy: Tensor; // [T, out]
   readonly x: Tensor; // [T, in]
-  readonly dx: Tensor; // [T, in]
+  readonly dx: Tensor | null; // [T, in]; null: nobody needs it
   readonly dz: Tensor; // [T, R] scratch
 }
 
@@ -98,14 +98,14 @@ function projectBackward(
   { dy, x, dx, dz }: ProjectionGradients,
 ): void {
   const { matrix } = model.layers[i]![name];
-  multiplyBackward(gpu, { dy, matrix }, { dx });
+  if (dx) multiplyBackward(gpu, { dy, matrix }, { dx });
   for (const { projection, first } of matrixParts(model.config, name)) {
     const lora = adapter.layers[i]![projection];
     if (!lora) continue;
     const z = rowsOf(activations.layers[i]!.z[projection], size.tokens);
     const columns = { scale: adapter.scale, shard: { first, rows: rowsIn(matrix) } };
     linearBackwardInTiles(gpu, { dy, weight: lora.B }, dz, columns);
-    linearBackwardInTiles(gpu, { dy: dz, weight: lora.A }, dx, { accumulate: true });
+    if (dx) linearBackwardInTiles(gpu, { dy: dz, weight: lora.A }, dx, { accumulate: true });
     weightBackward(gpu)(gpu, { dy: dz, x }, { dweight: lora.dA });
     weightBackward(gpu)(gpu, { dy, x: z }, { dweight: lora.dB }, columns);
   }
