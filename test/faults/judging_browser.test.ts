@@ -38,7 +38,7 @@ function opener(failAfter: readonly number[]) {
         for (const [i, request] of asked.entries()) {
           await null;
           if (i >= left) throw new Error("page.evaluate: Target crashed\n  at a place");
-          options?.onVerdict?.(i, verdictOf(request));
+          for (let twice = 0; twice < 2; twice++) options?.onVerdict?.(i, verdictOf(request));
         }
         return asked.map(verdictOf);
       },
