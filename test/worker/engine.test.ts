@@ -109,6 +109,14 @@ test("settings and problems as someone wrote them; what makes no sense is said, 
   expect(asked).toEqual(new Set(named));
 });
 
+test("lost while a run's last answers are judged: the run does not need it, and it is replaced when the run has ended", async () => {
+  const page = await openPage();
+  machine.onCall = loseAt([whole.calls]);
+  expect(await page.ask(RUN)).toBeNull();
+  expect(keptFiles(machine.folder)).toEqual(whole.files);
+  await vi.waitFor(() => expect(machine.loads).toBe(2));
+});
+
 test("a device of another GPU in place of the one that was lost is told: its last digits may be others", async () => {
   const page = await openPage();
   machine.onCall = (_what, call) => {
