@@ -144,6 +144,7 @@ export class LastingEngine {
   async #openOne(): Promise<Engine> {
     const before = this.#engine;
     before?.gpu.destroy();
+    this.#lost = before !== null;
     const { gpu, adapter } = before ? await this.#openDevice() : await this.#openTuned();
     let gone = false;
     gpu.device.lost.then(() => {
