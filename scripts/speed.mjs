@@ -28,6 +28,9 @@ function benchmarks(software) {
   const demo = ["--model-shape", "demo"];
   return [
     ["Products, against jax-js", ["gemm", "--peer", "jax-js"]],
+    .../** @type {[string, string[]][]} */ (
+      software ? [["Products of 512 tokens, against jax-js", ["gemm", "--tokens", "512", "--peer", "jax-js"]]] : []
+    ),
     ["Attention of a layer", ["attention"]],
     ["The head", ["head"]],
     [software ? "A training step, one layer of 24" : "A training step", ["step", "--profile"]],
