@@ -10,6 +10,7 @@ for (const [H, KV, D, prompt, completions] of [
   [3, 1, 20, 5, [3, 1, 4]],
   [4, 2, 32, 33, [9, 17]],
   [14, 2, 64, 40, [12, 30]],
+  [2, 1, 4, 900, [70, 60]],
 ] as const) {
   const name = `attention_backward_key_value_quads, ${H} heads on ${KV} of size ${D}, ${prompt} and [${completions}] tokens`;
   gpuTest(`${name}: the same bits`, async (bench) => {

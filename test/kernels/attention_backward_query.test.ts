@@ -12,6 +12,7 @@ for (const [H, KV, D, prompt, completions] of [
   [2, 2, 36, 9, [6]],
   [4, 2, 32, 33, [9, 17]],
   [14, 2, 64, 40, [12, 30]],
+  [2, 1, 4, 900, [70, 60]],
 ] as const) {
   gpuTest(`attention_backward_query, ${H} heads on ${KV} of size ${D}, ${prompt} and [${completions}] tokens`, async (bench) => {
     const { gpu, output } = bench;

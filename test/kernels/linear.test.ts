@@ -11,6 +11,7 @@ for (const [rows, K, N] of [
   [5, 72, 331],
   [33, 128, 65],
   [64, 896, 128],
+  [4096, 8, 20],
 ] as const) {
   gpuTest(`linear [${rows}, ${K}] x [${N}, ${K}]`, async ({ gpu, input, output }) => {
     const x = randomNormal("x", rows * K);

@@ -12,6 +12,7 @@ for (const [rows, K, N] of [
   [5, 72, 331],
   [33, 128, 65],
   [64, 896, 128],
+  [4096, 8, 20],
 ] as const) {
   gpuTest(`linear_backward [${rows}, ${N}] x [${N}, ${K}]`, async ({ gpu, input, output }) => {
     const dy = randomNormal("dy", rows * N);

@@ -18,6 +18,7 @@ for (const [rows, K, N] of [
   [5, 68, 35],
   [11, 20, 8],
   [130, 132, 97],
+  [4096, 20, 8],
 ] as const) {
   gpuTest(`linear_backward_quads [${rows}, ${N}] x [${N}, ${K}]: the bits of linear_backward in all tiles`, async (bench) => {
     const { gpu, input, output } = bench;

@@ -18,6 +18,7 @@ for (const [rows, K, N] of [
   [5, 36, 67],
   [11, 20, 8],
   [130, 96, 131],
+  [4096, 8, 20],
 ] as const) {
   gpuTest(`linear_quads [${rows}, ${K}] x [${N}, ${K}]: the bits of linear in all tiles`, async ({ gpu, input, output }) => {
     if (withoutSubgroups(gpu)) return;

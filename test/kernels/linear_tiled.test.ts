@@ -15,6 +15,7 @@ for (const [rows, K, N] of [
   [1, 4, 1],
   [5, 36, 67],
   [130, 96, 131],
+  [4096, 8, 20],
 ] as const) {
   gpuTest(`linear_tiled [${rows}, ${K}] x [${N}, ${K}]: the bits of linear in every tile`, async ({ gpu, input, output }) => {
     const values = {

@@ -9,6 +9,7 @@ for (const [rows, K, N] of [
   [7, 20, 3],
   [100, 128, 8],
   [65, 8, 331],
+  [4096, 8, 5],
 ] as const) {
   gpuTest(`linear_weight_backward [${rows}, ${N}]ᵀ x [${rows}, ${K}]`, async ({ gpu, input, output }) => {
     const dy = randomNormal("dy", rows * N);

@@ -11,6 +11,7 @@ for (const [rows, K, N, first, all] of [
   [100, 128, 8, 0, 8],
   [65, 16, 331, 0, 331],
   [333, 36, 16, 5, 40],
+  [4096, 8, 5, 0, 5],
 ] as const) {
   const name = `linear_weight_backward_quads [${rows}, ${N} of ${all}]ᵀ x [${rows}, ${K}]: the bits of linear_weight_backward`;
   gpuTest(name, async ({ gpu, input, output }) => {
