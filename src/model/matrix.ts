@@ -3,7 +3,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { type ProductShape, tileSize } from "../gpu/tiles.ts";
-import { embedding } from "../kernels/embedding.ts";
+import { embedding, SHARDS } from "../kernels/embedding.ts";
 import { type LinearInputs, type LinearOptions, linear } from "../kernels/linear.ts";
 import { type LinearGradients, linearBackward } from "../kernels/linear_backward.ts";
 import { linearBackwardQuads } from "../kernels/linear_backward_quads.ts";
@@ -124,9 +124,11 @@ const backwardShape = ({ dy, weight }: LinearGradients): ProductShape => ({
 
 /** y [T, K] = the matrix's rows `ids` [T]. */
 export function gather(gpu: Gpu, { matrix, ids }: { matrix: Matrix; ids: Tensor }, { y }: { y: Tensor }): void {
+  const shards = matrix.map(({ data, scales }) => ({ table: data, scales }));
   let first = 0;
-  for (const { data, scales } of matrix) {
-    embedding(gpu, { table: data, scales, ids }, { y }, first);
-    first += data.shape[0]!;
+  for (let i = 0; i < shards.length; i += SHARDS) {
+    const [one, ...more] = shards.slice(i, i + SHARDS);
+    embedding(gpu, { ...one!, ids, more }, { y }, first);
+    first += rowsIn(matrix.slice(i, i + SHARDS));
   }
 }

@@ -52,6 +52,26 @@ gpuTest("embedding from two shards of a table", async ({ gpu, input, output }) =
   expect([...(await gpu.read(y))]).toEqual([...reference(values, randomIntegers("ids", T, V), C)]);
 });
 
+gpuTest("embedding from three shards at once, int8, and from those behind them", async ({ gpu, input, output }) => {
+  const [T, V, C] = [60, 23, 64];
+  const ids = input("ids", [T], randomIntegers("ids", T, V));
+  const { words, scales, dequantised } = packQuantised(randomNormal("table", V * C), 8);
+  const shard = (from: number, to: number) => ({
+    table: {
+      ...input("table", [((to - from) * C) / 4], words.slice((from * C) / 4, (to * C) / 4)),
+      shape: [to - from, C],
+      dtype: "int8" as const,
+    },
+    scales: input("scales", [to - from, C / 32], scales.slice((from * C) / 32, (to * C) / 32)),
+  });
+  const y = output("y", [T, C]);
+  embedding(gpu, { ...shard(0, 4), more: [shard(4, 9), shard(9, 10)], ids }, { y });
+  embedding(gpu, { ...shard(10, 21), more: [shard(21, 23)], ids }, { y }, 10);
+  expect([...(await gpu.read(y))]).toEqual([...reference(dequantised, randomIntegers("ids", T, V), C)]);
+  const one = shard(0, 1);
+  expect(() => embedding(gpu, { ...one, more: [one, one, one], ids }, { y })).toThrow("up to 3 shards, found 4");
+});
+
 gpuTest("embedding names the tensor whose shape is wrong", async ({ gpu, input, output }) => {
   const table = input("table", [3, 4], new Float32Array(12));
   const ids = input("ids", [2], new Uint32Array(2));

@@ -88,7 +88,7 @@ test("the count is that of the textbook, products of the body, head, attention a
   expect((await passOf(shared, "all")).gflop).toBeCloseTo((body + lora + head + attended - first) / 1e9, 6);
 });
 
-test("a token decoded on a graphics card takes at most 150 dispatches of 24 layers, from 128 keys on a few more", async () => {
+test("a token decoded on a graphics card takes at most 150 dispatches of 24 layers, however many keys it sees", async () => {
   const gpu = new Gpu(countingDevice());
   const model = randomModel(gpu, "0.5B", QWEN_05B, "f16");
   const dispatches = async (promptLength: number) => {
@@ -100,6 +100,6 @@ test("a token decoded on a graphics card takes at most 150 dispatches of 24 laye
     };
     return ((await count(7)) - (await count(3))) / 4;
   };
-  expect(await dispatches(100)).toBe(5 * 24 + 8);
-  expect(await dispatches(256)).toBe(6 * 24 + 8);
+  expect(await dispatches(100)).toBe(5 * 24 + 6);
+  expect(await dispatches(256)).toBe(6 * 24 + 6);
 });
