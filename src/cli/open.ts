@@ -32,7 +32,12 @@ export const MODEL_FLAGS = {
   model: textFlag("PATH", "the model: a folder, a GGUF file, an address, or a hub's owner/name[/FILE.gguf] (the embedded one)", ""),
   "hub-url": textFlag("URL", "the hub, or a mirror of it", PUBLIC_HUB),
   dtype: choiceFlag(WEIGHT_DTYPES, "how its weights are kept on the GPU", "f32"),
-  "memory-budget": numberFlag("GB", "refuse what would take more of the GPU's memory (10^9 bytes; no limit)", null, { min: 0 }),
+  "memory-budget": numberFlag(
+    "GB",
+    "of the GPU's memory, 10^9 bytes: a pass keeps less and fewer answers are written at once; what does not fit is refused (no limit)",
+    null,
+    { min: 0 },
+  ),
   kernels: textFlag("RUN.json", "take the tiles of kernels that this run recorded (the fastest on this adapter)", null),
   checkpoint: choiceFlag(
     CHECKPOINTS,
