@@ -186,6 +186,7 @@ async function stream(partial: Partial, file: RemoteFile, { token, signal, onByt
   if (partial.total !== null && partial.size === partial.total) return;
   const response = await fetch(file.url, {
     headers: { ...hubHeaders(token ?? null), ...(partial.size > 0 && { Range: `bytes=${partial.size}-` }) },
+    cache: "no-store", // it is kept here: the browser's cache would hold it a second time, and give parts of what it was
     ...(signal && { signal }),
   });
   if (response.status === 416 && partial.size > 0) return await endOrStartOver(partial, response);

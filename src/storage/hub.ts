@@ -79,10 +79,12 @@ const encodePath = (path: string): string => path.split("/").map(encodeURICompon
 export const hubHeaders = (token: string | null | undefined): Record<string, string> => (token ? { Authorization: `Bearer ${token}` } : {});
 
 async function request(url: string, name: string, { token, signal }: HubOptions): Promise<Response> {
-  const response = await fetch(url, { headers: hubHeaders(token), ...(signal && { signal }) }).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw new InputError(`${name}: ${new URL(url).origin} cannot be reached (${error instanceof Error ? error.message : error}).`);
-  });
+  const response = await fetch(url, { headers: hubHeaders(token), cache: "no-store", ...(signal && { signal }) }).catch(
+    (error: unknown) => {
+      signal?.throwIfAborted();
+      throw new InputError(`${name}: ${new URL(url).origin} cannot be reached (${error instanceof Error ? error.message : error}).`);
+    },
+  );
   if (response.ok) return response;
   throw refusal(name, url, response.status, token);
 }
@@ -181,7 +183,7 @@ function shardsOf(index: string, address: string): string[] {
 
 /** A file's answer, or null where there is no such file. */
 async function open(url: string, signal: AbortSignal | undefined): Promise<Response | null> {
-  const response = await fetch(url, signal ? { signal } : {}).catch((error: unknown) => {
+  const response = await fetch(url, { cache: "no-store", ...(signal && { signal }) }).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw new InputError(`${url} cannot be reached (${error instanceof Error ? error.message : error}).`);
   });
@@ -194,7 +196,7 @@ async function open(url: string, signal: AbortSignal | undefined): Promise<Respo
 
 /** What the server says of a file's size before it is asked for; null where it does not. */
 async function sizeOf(url: string, signal: AbortSignal | undefined): Promise<number | null> {
-  const response = await fetch(url, { method: "HEAD", ...(signal && { signal }) }).catch(() => null); // the file itself will tell what is wrong
+  const response = await fetch(url, { method: "HEAD", cache: "no-store", ...(signal && { signal }) }).catch(() => null); // the file itself will tell what is wrong
   signal?.throwIfAborted();
   const length = response?.ok ? response.headers.get("content-length") : null;
   return length === null || length === undefined ? null : Number(length);

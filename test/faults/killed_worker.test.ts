@@ -6,7 +6,7 @@ import * as fake from "../worker/fake_machine.ts";
 import { keptFiles, machine, newMachine, openDriver, RUN } from "../worker/fake_machine.ts";
 import type { MemoryFolder } from "./memory_folder.ts";
 
-vi.mock("../../src/gpu/device.ts", () => ({ openDevice: fake.openDevice }));
+vi.mock("../../src/gpu/device.ts", async (original) => ({ ...(await original<object>()), openDevice: fake.openDevice }));
 vi.mock("../../src/gpu/gpu.ts", async (original) => ({ ...(await original<object>()), Gpu: fake.FakeGpu }));
 vi.mock("../../src/model/model.ts", () => ({ loadModel: fake.loadModel, freeModel: () => {} }));
 vi.mock("../../src/ap2o/engine_student.ts", () => ({
