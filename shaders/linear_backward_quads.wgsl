@@ -69,9 +69,9 @@ fn linear_backward_quads(
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
   let q = params.K / 4u;
-  let column = group.x * LANES + local;             // in vec4s
+  let column = group.y * LANES + local;             // in vec4s
   let read = min(column, q - 1u);                // columns and rows past the end repeat the last one and are not stored
-  let row = group.y * select(8u, 16u, TALL);
+  let row = group.x * select(8u, 16u, TALL);
   let last = params.rows - 1u;
   let lane = invocation % 4u;
   let y0 = row * params.width + params.column;

@@ -79,8 +79,8 @@ fn linear_quads(
   @builtin(local_invocation_index) local: u32,
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
-  let n = 4u * (group.x * LANES + local);
-  let row = group.y * select(8u, 16u, TALL);
+  let n = 4u * (group.y * LANES + local);
+  let row = group.x * select(8u, 16u, TALL);
   let last = params.rows - 1u;          // rows past the end repeat it and are not stored
   let lane = invocation % 4u;
   let x0 = row * params.K + lane;

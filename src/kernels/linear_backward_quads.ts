@@ -13,7 +13,8 @@ export function linearBackwardQuads(
 ): void {
   const { bindings, constants, params, flops } = linearBackwardCall(gradients, dx, options);
   const LANES = quadLanes(params.K);
-  const workgroups = [Math.ceil(params.K / (4 * LANES)), Math.ceil(params.rows / (tall ? 16 : 8))] as const;
+  // Rows first: the workgroups that follow each other read the same columns of the weight, which are then in a core's cache.
+  const workgroups = [Math.ceil(params.rows / (tall ? 16 : 8)), Math.ceil(params.K / (4 * LANES))] as const;
   const tile = { TALL: Number(tall), STEPS: Number(steps), LANES };
   gpu.run("linear_backward_quads", bindings, { dx }, { constants: { ...constants, ...tile }, params, workgroups, flops });
 }

@@ -19,7 +19,8 @@ export function linearQuads(
 ): void {
   const { bindings, constants, params, flops } = linearCall(inputs, y, options);
   const LANES = quadLanes(params.N);
-  const workgroups = [Math.ceil(params.N / (4 * LANES)), Math.ceil(params.rows / (tall ? 16 : 8))] as const;
+  // Rows first: the workgroups that follow each other read the same columns of the weight, which are then in a core's cache.
+  const workgroups = [Math.ceil(params.rows / (tall ? 16 : 8)), Math.ceil(params.N / (4 * LANES))] as const;
   const tile = { TALL: Number(tall), STEPS: Number(steps), LANES };
   gpu.run("linear_quads", bindings, { y }, { constants: { ...constants, ...tile }, params, workgroups, flops });
 }
