@@ -63,11 +63,13 @@ export async function loadTokenizer(files: ModelFiles): Promise<Tokenizer> {
   const generation = await readJson(files, "generation_config.json");
   const alsoEnds = isObject(generation) ? readTokenIds(generation.eos_token_id, "eos_token_id", "generation_config.json") : [];
   return {
-    encode: (text, options) => inner.encode(text, { add_special_tokens: options?.addSpecial ?? false }).ids,
+    encode: (text, options) => usable(files.id, () => inner.encode(text, { add_special_tokens: options?.addSpecial ?? false }).ids),
     decode: (ids, options) =>
       ids.length === 0
         ? ""
-        : inner.decode([...ids], { skip_special_tokens: options?.skipSpecial ?? false, clean_up_tokenization_spaces: false }),
+        : usable(files.id, () =>
+            inner.decode([...ids], { skip_special_tokens: options?.skipSpecial ?? false, clean_up_tokenization_spaces: false }),
+          ),
     eosToken,
     eosTokenId,
     endTokenIds: [...new Set([eosTokenId, ...alsoEnds])],
@@ -96,9 +98,13 @@ function withoutTokenizer(id: string): Tokenizer {
   };
 }
 
-function createTokenizer(id: string, json: Json, settings: Json): HuggingFaceTokenizer {
+const createTokenizer = (id: string, json: Json, settings: Json): HuggingFaceTokenizer =>
+  usable(id, () => new HuggingFaceTokenizer(json, settings));
+
+/** The library finds some faults of tokenizer.json only in use. @throws InputError in place of whatever else `use` throws */
+function usable<T>(id: string, use: () => T): T {
   try {
-    return new HuggingFaceTokenizer(json, settings);
+    return use();
   } catch (error) {
     throw new InputError(`${id}: tokenizer.json cannot be used: ${error instanceof Error ? error.message : error}.`);
   }

@@ -48,6 +48,7 @@ const batch = [tokenizePair(model.tokenizer, lesson)];
 async function tensorsOfStep(): Promise<{ written: string[]; read: Map<string, Tensor> }> {
   const written = new Set<string>();
   const read = new Map<string, Tensor>();
+  await trainer.computeGradients(batch); // makes the optimiser's kernels, too, whose tensors are none of the pass
   gpu.watcher = (_kernel, inputs, outputs) => {
     for (const tensor of inputs) if (!written.has(tensor.name) && tensor.dtype === "f32") read.set(tensor.name, tensor);
     for (const tensor of outputs) if (tensor.dtype === "f32") written.add(tensor.name);
@@ -87,7 +88,8 @@ test(`NaN in ${POINTS} of the tensors that a pass computes: named, and nothing i
 });
 
 test(`NaN in ${POINTS} of the weights that a pass reads: named`, { timeout: 30_000 * POINTS }, async () => {
-  const weights = [...read.values()].filter(({ name }) => /lora|weight|norm|proj|embed/.test(name));
+  const uploaded = ["weights"]; // of the head's rows, written anew in every step
+  const weights = [...read.values()].filter(({ name }) => /lora|weight|norm|proj|embed/.test(name) && !uploaded.includes(name));
   expect(weights.length).toBeGreaterThan(5);
   for (const tensor of every(weights, POINTS)) expect(await stepWithBad(tensor), tensor.name).toContain(`${tensor.name} (read by `);
 });
