@@ -1,5 +1,7 @@
 // TensorBoard's event files, which hold scalars only here: records of the TFRecord format around protocol buffers (tensorflow/core/util/event.proto).
 
+import { crc32c, joined } from "./bytes.ts";
+
 export interface Scalar {
   readonly step: number;
   readonly tag: string;
@@ -49,20 +51,20 @@ export function eventFileName(scalars: readonly Scalar[]): string {
 /** The bytes of an event file; scalars in the order of their steps. */
 export function eventFile(scalars: readonly Scalar[]): Uint8Array {
   const start = Math.min(...scalars.map(({ wallTime }) => wallTime));
-  const version = concat([wallTimeField(start), lengthDelimited(3, utf8("brain.Event:2"))]);
-  return concat([record(version), ...scalars.map((scalar) => record(eventOf(scalar)))]);
+  const version = joined([wallTimeField(start), lengthDelimited(3, utf8("brain.Event:2"))]);
+  return joined([record(version), ...scalars.map((scalar) => record(eventOf(scalar)))]);
 }
 
 function eventOf({ step, tag, value, wallTime }: Scalar): Uint8Array {
-  const summaryValue = concat([lengthDelimited(1, utf8(tag)), floatField(2, value)]);
-  return concat([wallTimeField(wallTime), varintField(2, step), lengthDelimited(5, lengthDelimited(1, summaryValue))]);
+  const summaryValue = joined([lengthDelimited(1, utf8(tag)), floatField(2, value)]);
+  return joined([wallTimeField(wallTime), varintField(2, step), lengthDelimited(5, lengthDelimited(1, summaryValue))]);
 }
 
 /** Length, its checksum, data, its checksum. */
 function record(data: Uint8Array): Uint8Array {
   const length = new Uint8Array(8);
   new DataView(length.buffer).setBigUint64(0, BigInt(data.length), true);
-  return concat([length, checksum(length), data, checksum(data)]);
+  return joined([length, checksum(length), data, checksum(data)]);
 }
 
 /** TFRecord's masked CRC-32C, so that a checksum of data that holds checksums is no easy one. */
@@ -72,21 +74,6 @@ function checksum(data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, masked, true);
   return bytes;
-}
-
-const CASTAGNOLI_REVERSED = 0x82f63b78;
-
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ CASTAGNOLI_REVERSED : crc >>> 1;
-  return crc >>> 0;
-});
-
-/** CRC-32C (RFC 3720, appendix B.4). */
-export function crc32c(data: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of data) crc = (crc >>> 8) ^ TABLE[(crc ^ byte) & 0xff]!;
-  return (crc ^ 0xffffffff) >>> 0;
 }
 
 // The four wire types that are needed: varint (0), 64 bits (1), length-delimited (2), 32 bits (5).
@@ -110,7 +97,7 @@ function varintField(field: number, value: number): Uint8Array {
 }
 
 function lengthDelimited(field: number, data: Uint8Array): Uint8Array {
-  return concat([Uint8Array.from([(field << 3) | 2, ...varint(data.length)]), data]);
+  return joined([Uint8Array.from([(field << 3) | 2, ...varint(data.length)]), data]);
 }
 
 function varint(value: number): number[] {
@@ -123,14 +110,4 @@ function varint(value: number): number[] {
 
 function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

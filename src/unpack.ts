@@ -1,6 +1,7 @@
 // Unpacks what others packed: deflate, zlib, gzip. The unpacking itself is fflate's, which believes the file; here it is bound, and what
 // comes out is held against the checksum that was packed with it.
 import { Inflate } from "fflate";
+import { adler32, crc32, joined } from "./bytes.ts";
 
 /** Packed bytes unpacked at once; no deflate makes more than a thousandfold of them. */
 const PIECE = 16 * 1024;
@@ -70,46 +71,4 @@ export function unzlib(bytes: Uint8Array, most: number): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (adler32(content) !== view.getUint32(bytes.length - 4)) throw new Error(DAMAGED);
   return content;
-}
-
-/** The pieces in one. */
-export function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1) return pieces[0]!;
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
-}
-
-const CRC_OF_BYTE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
-
-/** The checksum of zip and gzip. */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = CRC_OF_BYTE[(crc ^ bytes[i]!) & 255]! ^ (crc >>> 8);
-  return (crc ^ 0xffffffff) >>> 0;
-}
-
-/** Bytes after which the sums still fit in 32 bits. */
-const ADLER_PIECE = 3800;
-
-function adler32(bytes: Uint8Array): number {
-  let a = 1;
-  let b = 0;
-  for (let from = 0; from < bytes.length; from += ADLER_PIECE) {
-    for (const byte of bytes.subarray(from, from + ADLER_PIECE)) {
-      a += byte;
-      b += a;
-    }
-    a %= 65521;
-    b %= 65521;
-  }
-  return b * 65536 + a;
 }

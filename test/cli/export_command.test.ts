@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unzipSync } from "fflate";
 import { expect, test } from "vitest";
+import { crc32c } from "../../src/bytes.ts";
 import { exportCommand } from "../../src/cli/export_command.ts";
-import { crc32c } from "../../src/tensorboard.ts";
 import { fakeRunFiles, folderOf } from "../ap2o/fake_run.ts";
 
 type Format = "peft" | "trl" | "evalplus" | "tensorboard" | "zip";

@@ -1,11 +1,12 @@
 // Every bit of a zip, a gzip and of zlib data turned, every length cut: refused, or the same content. And files that claim too much.
 import { gzipSync, zipSync, zlibSync } from "fflate";
 import { describe, expect, test } from "vitest";
+import { crc32 } from "../../src/bytes.ts";
 import { InputError } from "../../src/input_error.ts";
 import { readProblems } from "../../src/tasks/formats.ts";
 import { unpackText } from "../../src/tasks/pickled_string.ts";
 import { unzip } from "../../src/ui/recorded/unzip.ts";
-import { crc32, gunzip, inflated, unzlib } from "../../src/unpack.ts";
+import { gunzip, inflated, unzlib } from "../../src/unpack.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 const MOST = 2 ** 20;

@@ -1,7 +1,8 @@
 // A zip's files, each held against its checksum: fflate's own reader believes the file.
 import { strFromU8 } from "fflate";
+import { crc32, joined } from "../../bytes.ts";
 import { InputError, messageOf } from "../../input_error.ts";
-import { crc32, inflated, joined } from "../../unpack.ts";
+import { inflated } from "../../unpack.ts";
 
 /** A run has a dozen files. What a zip claims of their sizes binds its unpacking. */
 const MAX_FILES = 1000;
