@@ -1,6 +1,7 @@
 // A trainer that outlives its GPU: on another one it begins where it was remembered last, and takes the steps since again.
 import type { Engine } from "../ap2o/engine_student.ts";
 import { Patience } from "../ap2o/patience.ts";
+import { TimeShare } from "../ap2o/time_share.ts";
 import { type Adapter, adapterGradients, adapterToFile, writeAdapterWeights } from "../model/lora.ts";
 import type { AdapterFile } from "../model/peft.ts";
 import type { StepWork, Trainer, TrainerMemory, TrainingPair, TrainMetrics } from "../train/trainer.ts";
@@ -34,15 +35,14 @@ export class LastingTrainer {
   #since: (readonly TrainingPair[])[] = [];
   /** Steps that count. */
   #steps = 0;
-  /** When it was remembered last, and what that took, in ms. */
-  #last: { at: number; took: number };
+  readonly #share: TimeShare;
 
   constructor(training: Training, options: LastingTrainerOptions) {
     this.#training = training;
     this.#options = options;
     const kept = () => `what was trained until step ${this.#steps - this.#since.length} is kept`;
     this.#patience = new Patience({ told: options.told, now: options.now, kept });
-    this.#last = { at: options.now(), took: 0 };
+    this.#share = new TimeShare(TIME_SHARE, options.now, options.now());
   }
 
   /** The engine that is open now. */
@@ -76,16 +76,14 @@ export class LastingTrainer {
 
   /** Reads everything back when the last time was so long ago that it costs next to nothing. */
   async #remember(): Promise<void> {
-    const started = this.#options.now();
-    if ((started - this.#last.at) * TIME_SHARE < this.#last.took) return;
-    this.#memory = await this.#insist(async ({ engine, adapter, trainer }) => ({
-      weights: await adapterToFile(engine.gpu, adapter),
-      trainer: await trainer.memory(),
-    }));
-    this.#since = [];
-    this.#options.kept(this.#memory.weights, this.#steps);
-    const ended = this.#options.now();
-    this.#last = { at: ended, took: ended - started };
+    await this.#share.spend(async () => {
+      this.#memory = await this.#insist(async ({ engine, adapter, trainer }) => ({
+        weights: await adapterToFile(engine.gpu, adapter),
+        trainer: await trainer.memory(),
+      }));
+      this.#since = [];
+      this.#options.kept(this.#memory.weights, this.#steps);
+    });
   }
 
   #insist<T>(work: (training: Training) => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 // A run on its way, in a folder of its own: a journal of what it found out, and the two latest checkpoints of its student.
 import * as v from "valibot";
 import { applyEntry, emptyState, type Keeper, type RunCheckpoint, type RunEntry, type RunState } from "../ap2o/run_state.ts";
+import { TimeShare } from "../ap2o/time_share.ts";
 import { InputError } from "../input_error.ts";
 import type { Phase } from "../records.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
@@ -212,8 +213,7 @@ export class RunKeeper implements Keeper {
   readonly #run: string;
   readonly #journal: Journal;
   readonly #now: () => number;
-  /** When the last checkpoint was done, and what it took, in ms. */
-  #last = { at: Number.NEGATIVE_INFINITY, took: 0 };
+  readonly #share: TimeShare;
   /** Time spent on keeping, in seconds. */
   seconds = 0;
 
@@ -222,6 +222,7 @@ export class RunKeeper implements Keeper {
     this.#run = run;
     this.#journal = journal;
     this.#now = now;
+    this.#share = new TimeShare(TIME_SHARE, now, Number.NEGATIVE_INFINITY);
   }
 
   /** Begins a run; what an earlier one left in the folder goes. */
@@ -248,15 +249,13 @@ export class RunKeeper implements Keeper {
   }
 
   async checkpoint(must: boolean, make: () => Promise<RunCheckpoint>): Promise<void> {
-    const started = this.#now();
-    if (!must && (started - this.#last.at) * TIME_SHARE < this.#last.took) return;
-    const checkpoint = await make();
-    await this.#journal.flush(); // a checkpoint counts only with the steps that led to it
-    await this.#folder.write(pathOf(checkpoint), await writeCheckpoint(this.#run, checkpoint));
-    for (const old of (await checkpointPaths(this.#folder)).slice(0, -KEPT_CHECKPOINTS)) await this.#folder.remove(old);
-    const ended = this.#now();
-    this.#last = { at: ended, took: ended - started };
-    this.seconds += (ended - started) / 1000;
+    const took = await this.#share.spend(async () => {
+      const checkpoint = await make();
+      await this.#journal.flush(); // a checkpoint counts only with the steps that led to it
+      await this.#folder.write(pathOf(checkpoint), await writeCheckpoint(this.#run, checkpoint));
+      for (const old of (await checkpointPaths(this.#folder)).slice(0, -KEPT_CHECKPOINTS)) await this.#folder.remove(old);
+    }, must);
+    this.seconds += took / 1000;
   }
 
   /** Closes the journal; the run can go on another time. */
