@@ -1,6 +1,6 @@
 // How long work on a GPU is tried again on another device: not when something else went wrong, and not for ever.
 import { GpuFailure, NotFinite } from "../gpu/gpu.ts";
-import { InputError } from "../input_error.ts";
+import { InputError, messageOf } from "../input_error.ts";
 import { LossLimit, MAX_LOSSES } from "./loss_limit.ts";
 
 export interface PatienceOptions {
@@ -72,4 +72,25 @@ function adviceOn(failure: GpuFailure): string {
   return failure instanceof NotFinite
     ? "the model's files or the GPU's driver are at fault; take another dtype, model or GPU, or call again when that is mended"
     : "close what else uses it, then go on; or begin with a smaller model or batch";
+}
+
+/** A driver that was reset, or a network that is away, may take a while until it is back. */
+const PAUSES_MS = [1000, 3000, 9000];
+
+/**
+ * Opens something on another device, after pauses if need be.
+ * @param atOnce which failures no pause would mend; they are thrown as they are
+ * @throws GpuFailure where none can be opened, with the last failure's reason
+ */
+export async function openInTime<T>(open: () => Promise<T>, atOnce: (error: unknown) => boolean = () => false): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await open();
+    } catch (error) {
+      if (atOnce(error)) throw error;
+      const pause = PAUSES_MS[tries];
+      if (pause === undefined) throw new GpuFailure(`No other device can be opened: ${messageOf(error)}`);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
 }

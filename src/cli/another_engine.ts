@@ -1,15 +1,12 @@
 // Another engine where a GPU failed: the same model by the same kernels, on a new device.
 import type { Engine } from "../ap2o/engine_student.ts";
 import { LastingStudent } from "../ap2o/lasting_student.ts";
+import { openInTime } from "../ap2o/patience.ts";
 import type { Student } from "../ap2o/student.ts";
 import { adapterName } from "../gpu/device.ts";
 import { GpuFailure } from "../gpu/gpu.ts";
-import { messageOf } from "../input_error.ts";
 import { type ModelValues, openOnce } from "./open.ts";
 import type { Progress } from "./progress.ts";
-
-/** A driver that was reset takes a while until it is back. */
-const PAUSES_MS = [1000, 3000, 9000];
 
 /**
  * Opens it; what the one before held is given up.
@@ -18,22 +15,11 @@ const PAUSES_MS = [1000, 3000, 9000];
 export async function anotherEngine(before: Engine, values: ModelValues, progress: Progress): Promise<Engine> {
   const { tiles } = before.gpu;
   before.gpu.destroy();
-  const engine = await openInTime(values, progress, PAUSES_MS);
-  engine.gpu.tiles = tiles;
+  const failed = (error: unknown) => error instanceof GpuFailure; // there is a device, and it failed, too
+  const engine = await openInTime(() => openOnce(values, progress, { tiles }), failed);
   if (adapterName(engine.device) !== adapterName(before.device))
     progress.say(`warning: the GPU is another one now (${adapterName(engine.device)}): from here on numbers may differ in the last digits`);
   return engine;
-}
-
-async function openInTime(values: ModelValues, progress: Progress, [pause, ...pauses]: readonly number[]): Promise<Engine> {
-  try {
-    return await openOnce(values, progress);
-  } catch (error) {
-    if (error instanceof GpuFailure) throw error; // there is a device, and it failed, too
-    if (pause === undefined) throw new GpuFailure(`no other device can be opened: ${messageOf(error)}`);
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    return openInTime(values, progress, pauses);
-  }
 }
 
 /** A student on the engine that is open; should its GPU be lost, on another one. */

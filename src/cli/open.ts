@@ -6,6 +6,7 @@ import type { Engine } from "../ap2o/engine_student.ts";
 import { Patience } from "../ap2o/patience.ts";
 import { largestBinding, openDevice } from "../gpu/device.ts";
 import { Gpu } from "../gpu/gpu.ts";
+import type { TileChoices } from "../gpu/tiles.ts";
 import { InputError, messageOf } from "../input_error.ts";
 import { CHECKPOINTS } from "../model/activations.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -77,7 +78,7 @@ type Plan = (model: Pick<Model, "config" | "tokenizer">) => Promise<Partial<Memo
  */
 export function openEngine(values: ModelValues, progress: Progress, plan?: Plan): Promise<Engine> {
   return patienceOf(progress, () => "nothing was begun").insist(
-    () => openOnce(values, progress, plan),
+    () => openOnce(values, progress, plan && { plan }),
     async () => {},
   );
 }
@@ -87,12 +88,16 @@ export function patienceOf(progress: Progress, kept: () => string): Patience {
   return new Patience({ told: (message) => progress.say(`warning: ${message}`), now: () => performance.now(), kept });
 }
 
-/** Opens it, or fails with the GPU. */
-export async function openOnce(values: ModelValues, progress: Progress, plan: Plan = async () => ({})): Promise<Engine> {
+/** Opens it, or fails with the GPU. @param tiles the kernels to take; unless told, those of --kernels, or the fastest */
+export async function openOnce(
+  values: ModelValues,
+  progress: Progress,
+  { plan = async () => ({}), tiles }: { plan?: Plan; tiles?: TileChoices } = {},
+): Promise<Engine> {
   const files = await openModelFiles(values.model, values["hub-url"], progress);
-  const recorded = values.kernels === null ? null : recordedTiles(callerPath(values.kernels));
-  const { gpu, adapter } = recorded ? await openGpu() : await openChosen(openGpu, progress);
-  if (recorded) gpu.tiles = recorded;
+  const known = tiles ?? (values.kernels === null ? null : recordedTiles(callerPath(values.kernels)));
+  const { gpu, adapter } = known ? await openGpu() : await openChosen(openGpu, progress);
+  if (known) gpu.tiles = known;
   const onProgress = (done: number, total: number) => progress.show(`loading ${files.id}: ${done} of ${total} tensors`);
   const memory = { budget: values["memory-budget"] === null ? null : values["memory-budget"] * 1e9, checkpoint: values.checkpoint };
   let batch: number | undefined;

@@ -1,7 +1,7 @@
 // The device and the model on it, for as long as the page lives. A device that is lost is replaced by another one with the same model: at
 // once where nothing goes on, else by whoever has work on it. There is never more than one opening at a time: all wait for the same.
 import type { Engine } from "../ap2o/engine_student.ts";
-import { Patience } from "../ap2o/patience.ts";
+import { openInTime, Patience } from "../ap2o/patience.ts";
 import { PRESETS } from "../ap2o/presets.ts";
 import { type AdapterInfo, adapterName, largestBinding, openDevice } from "../gpu/device.ts";
 import { Gpu, GpuFailure } from "../gpu/gpu.ts";
@@ -16,9 +16,6 @@ import { explainRoom, fittingNeeds, type MemoryNeeds, planMemory } from "../trai
 import type { ModelSources } from "./model_sources.ts";
 import type { Event, ModelDtype, ModelSource } from "./protocol.ts";
 import { checkDriver } from "./workbench.ts";
-
-/** A driver that was reset, or a network that is away, may take a while until it is back. */
-const PAUSES_MS = [1000, 3000, 9000];
 
 /** Tokens of a long prompt among small problems: the plan before loading does not know the problems yet. */
 const PLANNED_PROMPT = 128;
@@ -82,7 +79,7 @@ export class LastingEngine {
   async another(failed: Engine | null = null): Promise<Engine> {
     if (this.#opening) return this.#opening;
     if (!this.#engine) throw new InputError("No model is loaded: wait until it is, or reload the page.");
-    return this.#lost || failed === this.#engine ? this.#share(() => this.#openAgain()) : this.#engine;
+    return this.#lost || failed === this.#engine ? this.#share(() => openInTime(() => this.#openOne())) : this.#engine;
   }
 
   /**
@@ -125,19 +122,6 @@ export class LastingEngine {
       this.#opening = null;
     });
     return this.#opening;
-  }
-
-  async #openAgain(): Promise<Engine> {
-    for (const pause of PAUSES_MS) {
-      try {
-        return await this.#openOne();
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, pause)); // the last one's reason is told
-      }
-    }
-    return this.#openOne().catch((error: unknown) => {
-      throw new GpuFailure(`No other device can be opened: ${messageOf(error)}`);
-    });
   }
 
   /** Opens a device and loads the model onto it; what was on the one before is given up. */
